@@ -1,0 +1,1 @@
+"""Pure values and decisions: no Airflow, no SQLAlchemy, no input or output."""

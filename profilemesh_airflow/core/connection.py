@@ -1,0 +1,50 @@
+"""How to reach one database, as a plain value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """Where a database is and how to log in.
+
+    :param type: the kind of database: ``postgres``, ``sqlite``, ``mysql``, ``duckdb``, ``snowflake``, ``bigquery`` or
+        ``redshift``.
+    :param filepath: path of the file, for the databases that are one (SQLite, DuckDB).
+    :param extra_params: driver arguments; may hold secrets, so it is never shown.
+    """
+
+    type: str
+    host: str | None = None
+    port: int | None = None
+    database: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    schema: str | None = None
+    account: str | None = None
+    warehouse: str | None = None
+    role: str | None = None
+    filepath: str | None = None
+    extra_params: Mapping[str, Any] = field(default=_NOTHING, repr=False)
+
+    @property
+    def place(self) -> str:
+        """Where this points, for messages: never a login, never a secret."""
+        if self.filepath:
+            return f"{self.type} file {self.filepath}"
+        host = self.account or self.host or "localhost"
+        port = f":{self.port}" if self.port else ""
+        return f"{self.type} database {self.database or '(default)'} at {host}{port}"
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must not appear in a message, a log or a file."""
+        hidden = [self.password, *(v for v in self.extra_params.values() if isinstance(v, str) and len(v) >= 6)]
+        return tuple(value for value in hidden if value)

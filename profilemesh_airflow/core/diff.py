@@ -1,0 +1,169 @@
+"""The plan against what was last profiled: which tables changed, and why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime, timedelta
+
+    from profilemesh_airflow.core.fingerprint import Fingerprint
+    from profilemesh_airflow.core.plan import Plan, PlanEntry
+    from profilemesh_airflow.core.table import TableRef
+
+#: Why a table is, or was, in the ledger.
+REASON_KINDS = ("added", "settings", "schema", "data", "forced", "stale", "removed")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One difference between plan and baseline.
+
+    :param kind: one of :data:`REASON_KINDS`.
+    :param field: what differs: an option, a column, ``version``.
+    :param before: its value at the baseline, or none.
+    :param after: its value now, or none.
+    """
+
+    kind: str
+    field: str
+    before: Any = None
+    after: Any = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The reason as JSON-safe data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        if self.kind in ("added", "removed"):
+            return self.kind
+        if self.kind == "forced":
+            return f"forced: {self.after}"
+        return f"{self.kind}: {self.field} {_shown(self.before)} -> {_shown(self.after)}"
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a table was when it was last profiled successfully.
+
+    The documents stay JSON text until a difference has to be named, since most tables have none.
+    """
+
+    ref: TableRef
+    fingerprint: Fingerprint
+    settings_json: str
+    columns_json: str | None
+    data_version: str | None
+    profiled_at: datetime
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A table whose plan differs from its baseline, with every reason and the fingerprint to reach."""
+
+    ref: TableRef
+    reasons: tuple[Reason, ...]
+    target: Fingerprint
+
+    @property
+    def key(self) -> str:
+        """The table's key."""
+        return self.ref.key
+
+    @property
+    def forced(self) -> bool:
+        """Whether somebody asked for it, so that a return to the baseline does not settle it."""
+        return any(reason.kind == "forced" for reason in self.reasons)
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Plan against baselines.
+
+    :param changes: the tables to profile, in the order of the plan.
+    :param removed: tables that have a baseline and left the plan.
+    :param unchanged: keys of the tables that equal their baseline.
+    """
+
+    changes: tuple[Change, ...]
+    removed: tuple[TableRef, ...]
+    unchanged: tuple[str, ...]
+
+
+def diff(
+    plan: Plan,
+    baselines: Mapping[str, Baseline],
+    *,
+    now: datetime,
+    profile_after: timedelta,
+    forced: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
+) -> Diff:
+    """Compare a plan with the baselines.
+
+    :param now: the moment against which an unknown data version grows stale.
+    :param profile_after: the age at which a table of unknown data version is profiled again.
+    :param forced: by table key, why somebody wants it profiled whatever changed.
+    :param only: keys of the tables to look at; none means all, and only then is a missing one ``removed``.
+    """
+    forced = forced or {}
+    changes: list[Change] = []
+    unchanged: list[str] = []
+    for entry in plan.entries:
+        if only is not None and entry.key not in only:
+            continue
+        reasons = _reasons(entry, baselines.get(entry.key), now, profile_after)
+        if entry.key in forced:
+            reasons.append(Reason("forced", "request", None, forced[entry.key]))
+        if reasons:
+            changes.append(Change(entry.ref, tuple(reasons), entry.fingerprint))
+        else:
+            unchanged.append(entry.key)
+    gone = () if only is not None else tuple(b.ref for key, b in baselines.items() if key not in plan.by_key)
+    return Diff(tuple(changes), gone, tuple(unchanged))
+
+
+def _reasons(entry: PlanEntry, baseline: Baseline | None, now: datetime, profile_after: timedelta) -> list[Reason]:
+    if baseline is None:
+        return [Reason("added", "table", None, entry.key)]
+    reasons: list[Reason] = []
+    if entry.fingerprint.settings != baseline.fingerprint.settings:
+        before = json.loads(baseline.settings_json)
+        reasons += _field_reasons("settings", before, entry.settings.document)
+    return reasons + _schema_reasons(entry, baseline) + _data_reasons(entry, baseline, now, profile_after)
+
+
+def _schema_reasons(entry: PlanEntry, baseline: Baseline) -> list[Reason]:
+    if entry.missing:
+        return [Reason("schema", "table", "present", "missing")]
+    columns = entry.schema_document
+    if columns is None or entry.fingerprint.schema == baseline.fingerprint.schema:
+        return []
+    return _field_reasons("schema", json.loads(baseline.columns_json or "{}"), columns)
+
+
+def _data_reasons(entry: PlanEntry, baseline: Baseline, now: datetime, profile_after: timedelta) -> list[Reason]:
+    if entry.info is None:
+        return []
+    if entry.data_version is not None:
+        if entry.fingerprint.data == baseline.fingerprint.data:
+            return []
+        return [Reason("data", "version", baseline.data_version, entry.data_version)]
+    if now - baseline.profiled_at < profile_after:
+        return []
+    return [Reason("stale", "version", f"profiled at {baseline.profiled_at.isoformat()}", "unknown")]
+
+
+def _field_reasons(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Reason]:
+    names = [*after, *(name for name in before if name not in after)]
+    return [
+        Reason(kind, name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
+    ]

@@ -1,0 +1,33 @@
+"""How patient the ledger is: leases, back-off, attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+#: Back-off never grows beyond this, so that a forgotten change is still rung every day.
+LONGEST_WAIT = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of section ``airflow:`` that decide when a change is rung, parked or stale.
+
+    :param redeliver_after: how long a rung change may stay unanswered before it is rung again; doubled each time.
+    :param lease: how long a worker may hold a claim.
+    :param max_attempts: failures after which a change is parked.
+    :param profile_after: age at which a table of unknown data version is profiled again.
+    :param on_empty: whether an empty table is a ``pass``, a ``warn`` or a ``fail``.
+    """
+
+    redeliver_after: timedelta = timedelta(minutes=15)
+    lease: timedelta = timedelta(hours=1)
+    max_attempts: int = 5
+    profile_after: timedelta = timedelta(hours=24)
+    on_empty: str = "pass"
+
+    def wait(self, times: int) -> timedelta:
+        """How long to wait after the ``times``-th ring or failure: doubled each time, at most a day."""
+        limit = max(LONGEST_WAIT, self.redeliver_after)
+        doublings = min(max(times - 1, 0), 30)
+        return min(self.redeliver_after * (1 << doublings), limit)

@@ -1,0 +1,60 @@
+"""Which table: its key, and the parts its names and URIs are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from urllib.parse import quote
+
+#: Airflow's limit for a partition key, which a table key must be able to serve as.
+MAX_KEY_LENGTH = 250
+
+
+def short_hash(text: str, length: int = 16) -> str:
+    """``length`` hexadecimal digits that stand for ``text`` (BLAKE2b)."""
+    return blake2b(text.encode(), digest_size=length // 2).hexdigest()
+
+
+def shorten(text: str, limit: int) -> str:
+    """``text``, or, where it is longer than ``limit``, its beginning and a hash of the whole, ``limit`` characters."""
+    if len(text) <= limit:
+        return text
+    digest = short_hash(text)
+    return f"{text[: limit - len(digest) - 1]}~{digest}"
+
+
+def encode_part(part: str) -> str:
+    """One name, percent-encoded but for the URI's unreserved characters; a dot is encoded too, since it separates."""
+    return quote(part, safe="").replace(".", "%2E")
+
+
+@dataclass(frozen=True)
+class TableRef:
+    """A table as the configuration names it, in exact case. An empty schema or database is none."""
+
+    table: str
+    schema: str | None = None
+    database: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schema", self.schema or None)
+        object.__setattr__(self, "database", self.database or None)
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """The names that are given, outermost first."""
+        return tuple(part for part in (self.database, self.schema, self.table) if part)
+
+    @cached_property
+    def key(self) -> str:
+        """``[database.]schema.table``, each part percent-encoded; at most 250 characters, a longer one is hashed."""
+        return shorten(".".join(encode_part(part) for part in self.parts), MAX_KEY_LENGTH)
+
+    @property
+    def display(self) -> str:
+        """The names as a person reads them; not necessarily unique."""
+        return ".".join(self.parts)
+
+    def __str__(self) -> str:
+        return self.display

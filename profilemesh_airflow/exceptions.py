@@ -1,0 +1,39 @@
+"""The one tree of errors. Each class is also the builtin that a caller would expect to catch."""
+
+from __future__ import annotations
+
+
+class ProfileMeshError(Exception):
+    """Any error this package raises on purpose; the message says what, where, and how to mend it."""
+
+
+class ConfigError(ProfileMeshError, ValueError):
+    """The configuration is wrong: names the file, the line, the path of keys, the value and what is allowed."""
+
+
+class UnknownTableError(ProfileMeshError, LookupError):
+    """A table was named that the plan does not list, or a bare name that fits more than one table."""
+
+
+class NotBuiltError(ProfileMeshError, NotImplementedError):
+    """The configuration asks for something this release does not do yet."""
+
+
+class WarehouseError(ProfileMeshError, RuntimeError):
+    """The profiled database could not be reached, or refused what was asked of it."""
+
+
+class TableMissingError(WarehouseError):
+    """A listed table does not exist, or cannot be seen with the rights of the connection."""
+
+
+class ProfileError(ProfileMeshError, RuntimeError):
+    """A table could not be profiled."""
+
+
+class StoreError(ProfileMeshError, RuntimeError):
+    """The results store could not be reached, is not migrated, or is newer than this release."""
+
+
+class ClaimLostError(StoreError):
+    """A worker's claim was taken over (its lease ran out) or its change was retired; nothing was written."""
