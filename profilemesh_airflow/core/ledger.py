@@ -77,9 +77,13 @@ class LedgerEntry:
         """Whether a worker holds a claim whose lease has not run out."""
         return self.state == CLAIMED and self.lease_until is not None and self.lease_until > now
 
+    def waiting(self, now: datetime) -> bool:
+        """Whether a worker may take it: open, or claimed under a lease that has run out."""
+        return self.state == OPEN or (self.state == CLAIMED and not self.held(now))
+
     def to_ring(self, now: datetime) -> bool:
         """Whether a doorbell is due: nobody is at it, and the wait since the last one is over."""
-        return self.state in (OPEN, CLAIMED) and not self.held(now) and self.next_ring_at <= now
+        return self.waiting(now) and self.next_ring_at <= now
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,7 @@ def _rung(entry: LedgerEntry, _: Rung, now: datetime, policy: Policy) -> LedgerE
 
 
 def _claimed(entry: LedgerEntry, step: Claimed, now: datetime, policy: Policy) -> LedgerEntry:
-    if entry.state == PARKED or entry.held(now):
+    if not entry.waiting(now):
         raise ValueError(f"change {entry.change_id} is {entry.state} and cannot be claimed")
     return replace(
         entry,

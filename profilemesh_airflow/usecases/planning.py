@@ -1,0 +1,80 @@
+"""Building the plan, and comparing it with what was last profiled. Nothing here writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from profilemesh_airflow.core.diff import Diff, diff
+from profilemesh_airflow.core.naming import find_tables
+from profilemesh_airflow.core.plan import Plan, PlanEntry
+from profilemesh_airflow.usecases.settings import settings_by_ref
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from profilemesh_airflow.core.table import TableRef
+    from profilemesh_airflow.usecases.workspace import Workspace
+
+#: Why a table is forced when nobody said.
+NO_REASON = "requested"
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A plan, and how it differs from the baselines."""
+
+    plan: Plan
+    diff: Diff
+
+
+def offline_plan(workspace: Workspace) -> Plan:
+    """The plan without a look at the database: schema and data are unknown."""
+    settings = settings_by_ref(workspace.config.model)
+    entries = tuple(PlanEntry(ref, settings[ref]) for ref in workspace.refs)
+    return Plan(workspace.identity, entries, workspace.config.warnings)
+
+
+def build_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -> Plan:
+    """The plan with schema and data version of every table, in one catalog and one version query per database.
+
+    :param only: the tables to plan; none means all.
+    :raises WarehouseError: the database cannot be reached.
+    """
+    settings = settings_by_ref(workspace.config.model)
+    refs = [ref for ref in workspace.refs if only is None or ref in only]
+    catalog = workspace.warehouse.catalog(refs)
+    versions = workspace.warehouse.versions(list(catalog.values()))
+    entries = tuple(
+        PlanEntry(ref, settings[ref], catalog.get(ref), missing=ref not in catalog, data_version=versions.get(ref))
+        for ref in refs
+    )
+    missing = tuple(
+        f"table {ref.display} does not exist in {workspace.warehouse.place}, or this login may not see it"
+        for ref in refs
+        if ref not in catalog
+    )
+    return Plan(workspace.identity, entries, workspace.config.warnings + missing)
+
+
+def detect(
+    workspace: Workspace, names: Iterable[str] = (), *, force: bool = False, reason: str | None = None
+) -> Detection:
+    """Compare the plan with the baselines.
+
+    :param names: tables to look at, by key or unambiguous name; none means all, and only then removed tables show.
+    :param force: every table looked at is a change, whatever is unchanged.
+    :param reason: why it is forced, for the ledger.
+    :raises UnknownTableError: a name fits no table, or several.
+    """
+    selected = find_tables(workspace.refs, names) or None
+    keys = None if selected is None else {ref.key for ref in selected}
+    forced = (keys or {ref.key for ref in workspace.refs}) if force else ()
+    return compare(workspace, build_plan(workspace, selected), dict.fromkeys(forced, reason or NO_REASON), keys)
+
+
+def compare(workspace: Workspace, plan: Plan, forced: dict[str, str], only: Collection[str] | None = None) -> Detection:
+    """Compare a plan that is built already; ``forced`` gives the reason by table key."""
+    seen = workspace.store.peek(workspace.identity)
+    after = workspace.policy.profile_after
+    return Detection(plan, diff(plan, seen.baselines, now=seen.now, profile_after=after, forced=forced, only=only))

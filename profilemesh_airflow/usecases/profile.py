@@ -1,0 +1,152 @@
+"""Profile what the ledger holds: claim a change, profile the table, commit. Or say why not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from profilemesh_airflow.core.ledger import PARKED, LedgerEntry
+from profilemesh_airflow.core.naming import find_tables
+from profilemesh_airflow.exceptions import ProfileError, ProfileMeshError, StoreError, TableMissingError
+from profilemesh_airflow.store import RunRecord
+from profilemesh_airflow.usecases.outcome import Failed, Outcome, Profiled, Skipped
+from profilemesh_airflow.usecases.planning import NO_REASON, build_plan, compare
+from profilemesh_airflow.usecases.refresh import record
+
+if TYPE_CHECKING:
+    from profilemesh_airflow.core.profile import TableProfile
+    from profilemesh_airflow.core.table import TableRef
+    from profilemesh_airflow.usecases.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+#: Told of every table before it is looked at, and of every outcome.
+Progress = Callable[["TableRef | Outcome"], None]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who profiles: a name for the ledger, and the DAG run it works in, if any."""
+
+    name: str
+    dag_id: str | None = None
+    dag_run_id: str | None = None
+
+
+def select_changes(
+    workspace: Workspace,
+    names: Iterable[str] = (),
+    *,
+    changed_only: bool = False,
+    force: bool = False,
+    reason: str | None = None,
+) -> list[TableRef]:
+    """Record in the ledger what is to be profiled, and return the tables looked at.
+
+    :param names: tables to look at; none means all, and only then removed tables are retired.
+    :param changed_only: leave unchanged tables alone; otherwise every table that is looked at is profiled, but for
+        the parked ones.
+    :param force: profile every table that is looked at, parked or not.
+    :param reason: why, for the ledger.
+    """
+    named = find_tables(workspace.refs, names)
+    selected = named or list(workspace.refs)
+    keys = {ref.key for ref in selected}
+    if force:
+        forced = keys
+    elif changed_only:
+        forced = set()
+    else:
+        forced = keys - {key for key, entry in workspace.ledger.open_entries(keys).items() if entry.state == PARKED}
+    plan = build_plan(workspace, named or None)
+    record(workspace, compare(workspace, plan, dict.fromkeys(forced, reason or NO_REASON), keys if named else None))
+    return selected
+
+
+def profile_tables(
+    workspace: Workspace, refs: Iterable[TableRef], worker: Worker, progress: Progress = lambda _: None
+) -> list[Outcome]:
+    """Profile the open changes of the given tables, one after the other; one that fails does not stop the others."""
+    outcomes: list[Outcome] = []
+    for ref in refs:
+        progress(ref)
+        outcome = profile_change(workspace, ref, worker)
+        progress(outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def profile_change(workspace: Workspace, ref: TableRef, worker: Worker) -> Outcome:
+    """Claim the table's open change, profile the table, and commit metrics, baseline and ledger in one transaction."""
+    entry = workspace.ledger.claim(ref.key, worker.name)
+    if entry is None:
+        return Skipped(ref, _why_nothing_to_do(workspace, ref))
+    log.info("profiling %s, because of %s", ref.key, "; ".join(map(str, entry.reasons)))
+    try:
+        run = _profile(workspace, ref, worker)
+        workspace.ledger.commit(entry, run)
+    except Exception as error:  # noqa: BLE001 - the boundary: recorded on the change and returned as its outcome
+        return _failed(workspace, entry, error)
+    except BaseException:
+        workspace.ledger.fail(entry, "interrupted while it was profiled")
+        raise
+    return Profiled(ref, run.run_id, run.profile, entry.reasons)
+
+
+def _profile(workspace: Workspace, ref: TableRef, worker: Worker) -> RunRecord:
+    # The data version is read here, before the first row: what arrives meanwhile is the next change, not a lost one.
+    (planned,) = build_plan(workspace, [ref]).entries
+    if planned.info is None:
+        raise TableMissingError(
+            f"table {ref.display} does not exist in {workspace.warehouse.place}, or this login may not see it; "
+            "create it, grant the right to read it, or take it out of profiling.tables"
+        )
+    profile = workspace.warehouse.profile(planned.info, planned.settings)
+    _check_empty(workspace, ref, profile)
+    return RunRecord(
+        run_id=str(uuid4()),
+        entry=planned,
+        profile=profile,
+        worker=worker.name,
+        dag_id=worker.dag_id,
+        dag_run_id=worker.dag_run_id,
+    )
+
+
+def _check_empty(workspace: Workspace, ref: TableRef, profile: TableProfile) -> None:
+    if profile.row_count:
+        return
+    if workspace.policy.on_empty == "fail":
+        raise ProfileError(f"table {ref.display} is empty, and airflow.on_empty is 'fail'")
+    if workspace.policy.on_empty == "warn":
+        log.warning("table %s is empty", ref.display)
+
+
+def _failed(workspace: Workspace, entry: LedgerEntry, error: Exception) -> Failed:
+    text = str(error) if isinstance(error, ProfileMeshError) else f"{type(error).__name__}: {error}"
+    message = workspace.redact(" ".join(text.split()))
+    log.error("profiling %s failed: %s", entry.key, message)
+    try:
+        workspace.ledger.fail(entry, message)
+    except StoreError as lost:
+        # The claim went to somebody else, or the store is out of reach: its lease brings the change back by itself.
+        log.warning("the failure of %s could not be recorded: %s", entry.key, lost)
+    return Failed(entry.ref, message)
+
+
+def _why_nothing_to_do(workspace: Workspace, ref: TableRef) -> str:
+    entry = workspace.ledger.open_entries([ref.key]).get(ref.key)
+    if entry is not None and entry.state == PARKED:
+        return (
+            f"parked after {entry.attempts} failures, the last: {entry.last_error}; "
+            "it runs again when the table changes or somebody forces it"
+        )
+    if entry is not None:
+        return f"{entry.claimed_by or 'another worker'} is at it until {entry.lease_until}"
+    baseline = workspace.ledger.baselines([ref.key]).get(ref.key)
+    if baseline is None:
+        return "no open change; the next refresh looks at it"
+    return f"unchanged since it was profiled at {baseline.profiled_at.isoformat(timespec='seconds')}"

@@ -1,0 +1,88 @@
+"""One opened configuration: the warehouse it profiles, the store it writes to, and the rules between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from profilemesh_airflow.core.connection import ConnectionSettings
+from profilemesh_airflow.exceptions import ConfigError
+from profilemesh_airflow.store import Ledger, Results, Store
+from profilemesh_airflow.usecases.settings import connection_of, identity_of, policy_of, refs_of, table_names_of
+from profilemesh_airflow.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from profilemesh_airflow.config import LoadedConfig
+    from profilemesh_airflow.core.plan import Identity
+    from profilemesh_airflow.core.policy import Policy
+    from profilemesh_airflow.core.table import TableRef
+
+#: Turns the id of an Airflow connection into settings; raises :class:`ConfigError` for one that does not exist.
+ConnectionResolver = Callable[[str], ConnectionSettings]
+
+
+def _no_connections(conn_id: str) -> ConnectionSettings:
+    raise ConfigError(f"connection {conn_id!r} can only be looked up where Airflow is installed")
+
+
+class Workspace:
+    """Opens what a use case needs, when it needs it. Use it as a context manager: it closes what it opened.
+
+    :param config: the loaded configuration.
+    :param connections: looks up ``conn_id``.
+    """
+
+    def __init__(self, config: LoadedConfig, connections: ConnectionResolver = _no_connections) -> None:
+        self.config = config
+        self._connections = connections
+        self.identity: Identity = identity_of(config.model)
+        self.policy: Policy = policy_of(config.model)
+
+    @cached_property
+    def refs(self) -> tuple[TableRef, ...]:
+        """The listed tables, in the order of the configuration."""
+        return refs_of(self.config.model)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The profiled database."""
+        return Warehouse(connection_of(self.config.model.source, self._connections))
+
+    @cached_property
+    def store(self) -> Store:
+        """The results store, as it is: it may not exist yet."""
+        storage = self.config.model.storage
+        return Store(
+            connection_of(storage.connection, self._connections),
+            names=table_names_of(self.config.model),
+            create_tables=storage.create_tables,
+        )
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger of this configuration, in a store that is ready to be written."""
+        self.store.ensure()
+        return self.store.ledger(self.identity, self.policy)
+
+    @cached_property
+    def results(self) -> Results:
+        """The results of this configuration, in a store that is ready to be written."""
+        self.store.ensure()
+        return self.store.results(self.identity)
+
+    def close(self) -> None:
+        """Give back every connection."""
+        for name in ("warehouse", "store"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
