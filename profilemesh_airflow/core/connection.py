@@ -48,3 +48,10 @@ class ConnectionSettings:
         """Every value that must not appear in a message, a log or a file."""
         hidden = [self.password, *(v for v in self.extra_params.values() if isinstance(v, str) and len(v) >= 6)]
         return tuple(value for value in hidden if value)
+
+    def redact(self, text: str) -> str:
+        """``text`` on one line, with every secret of these settings blotted out."""
+        line = " ".join(text.split())
+        for secret in sorted(self.secrets(), key=len, reverse=True):
+            line = line.replace(secret, "***")
+        return line

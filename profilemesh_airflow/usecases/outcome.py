@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from profilemesh_airflow.core.diff import Reason
     from profilemesh_airflow.core.profile import TableProfile
     from profilemesh_airflow.core.table import TableRef
@@ -17,6 +19,7 @@ class Profiled:
 
     ref: TableRef
     run_id: str
+    profiled_at: datetime
     profile: TableProfile
     reasons: tuple[Reason, ...]
 

@@ -50,7 +50,7 @@ def build_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -
         for ref in refs
     )
     missing = tuple(
-        f"table {ref.display} does not exist in {workspace.warehouse.place}, or this login may not see it"
+        f"table {ref.display} does not exist in {workspace.source_settings.place}, or this login may not see it"
         for ref in refs
         if ref not in catalog
     )

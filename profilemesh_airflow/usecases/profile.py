@@ -87,13 +87,13 @@ def profile_change(workspace: Workspace, ref: TableRef, worker: Worker) -> Outco
     log.info("profiling %s, because of %s", ref.key, "; ".join(map(str, entry.reasons)))
     try:
         run = _profile(workspace, ref, worker)
-        workspace.ledger.commit(entry, run)
+        committed = workspace.ledger.commit(entry, run)
     except Exception as error:  # noqa: BLE001 - the boundary: recorded on the change and returned as its outcome
         return _failed(workspace, entry, error)
     except BaseException:
         workspace.ledger.fail(entry, "interrupted while it was profiled")
         raise
-    return Profiled(ref, run.run_id, run.profile, entry.reasons)
+    return Profiled(ref, run.run_id, committed.updated_at, run.profile, entry.reasons)
 
 
 def _profile(workspace: Workspace, ref: TableRef, worker: Worker) -> RunRecord:
@@ -101,7 +101,7 @@ def _profile(workspace: Workspace, ref: TableRef, worker: Worker) -> RunRecord:
     (planned,) = build_plan(workspace, [ref]).entries
     if planned.info is None:
         raise TableMissingError(
-            f"table {ref.display} does not exist in {workspace.warehouse.place}, or this login may not see it; "
+            f"table {ref.display} does not exist in {workspace.source_settings.place}, or this login may not see it; "
             "create it, grant the right to read it, or take it out of profiling.tables"
         )
     profile = workspace.warehouse.profile(planned.info, planned.settings)
@@ -127,7 +127,7 @@ def _check_empty(workspace: Workspace, ref: TableRef, profile: TableProfile) -> 
 
 def _failed(workspace: Workspace, entry: LedgerEntry, error: Exception) -> Failed:
     text = str(error) if isinstance(error, ProfileMeshError) else f"{type(error).__name__}: {error}"
-    message = workspace.redact(" ".join(text.split()))
+    message = workspace.redact(text)
     log.error("profiling %s failed: %s", entry.key, message)
     try:
         workspace.ledger.fail(entry, message)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.exceptions import ConfigError
 from profilemesh_airflow.store import Ledger, Results, Store
-from profilemesh_airflow.usecases.settings import connection_of, identity_of, policy_of, refs_of, table_names_of
+from profilemesh_airflow.usecases.settings import (
+    ConnectionResolver,
+    connection_of,
+    identity_of,
+    policy_of,
+    refs_of,
+    table_names_of,
+)
 from profilemesh_airflow.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -19,9 +25,6 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.plan import Identity
     from profilemesh_airflow.core.policy import Policy
     from profilemesh_airflow.core.table import TableRef
-
-#: Turns the id of an Airflow connection into settings; raises :class:`ConfigError` for one that does not exist.
-ConnectionResolver = Callable[[str], ConnectionSettings]
 
 
 def _no_connections(conn_id: str) -> ConnectionSettings:
@@ -47,19 +50,29 @@ class Workspace:
         return refs_of(self.config.model)
 
     @cached_property
+    def source_settings(self) -> ConnectionSettings:
+        """How to reach the profiled database."""
+        return connection_of(self.config.model.source, self._connections)
+
+    @cached_property
+    def storage_settings(self) -> ConnectionSettings:
+        """How to reach the store."""
+        return connection_of(self.config.model.storage.connection, self._connections)
+
+    @cached_property
     def warehouse(self) -> Warehouse:
         """The profiled database."""
-        return Warehouse(connection_of(self.config.model.source, self._connections))
+        return Warehouse(self.source_settings)
 
     @cached_property
     def store(self) -> Store:
         """The results store, as it is: it may not exist yet."""
-        storage = self.config.model.storage
-        return Store(
-            connection_of(storage.connection, self._connections),
-            names=table_names_of(self.config.model),
-            create_tables=storage.create_tables,
-        )
+        model = self.config.model
+        return Store(self.storage_settings, names=table_names_of(model), create_tables=model.storage.create_tables)
+
+    def redact(self, text: str) -> str:
+        """``text`` on one line, without a secret of either database."""
+        return self.storage_settings.redact(self.source_settings.redact(text))
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -1,0 +1,91 @@
+"""What a command says on stderr while it works: progress, and log messages."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from profilemesh_airflow.cli.grid import printable
+from profilemesh_airflow.usecases.outcome import Profiled, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from rich.progress import Progress, TaskID
+
+    from profilemesh_airflow.cli.session import Session
+    from profilemesh_airflow.core.table import TableRef
+    from profilemesh_airflow.usecases.outcome import Outcome
+
+
+class _Handler(logging.Handler):
+    def __init__(self, session: Session) -> None:
+        super().__init__(logging.INFO if session.debug else logging.WARNING)
+        self._session = session
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self._session.redact(printable(record.getMessage()))
+        click.echo(f"{record.levelname.lower()}: {text}", err=True)
+
+
+@contextmanager
+def logged(session: Session) -> Iterator[None]:
+    """Show the log messages of this package on stderr: warnings, and with ``--debug`` what is done."""
+    logger, handler = logging.getLogger("profilemesh_airflow"), _Handler(session)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(handler.level)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def waiting(doing: str) -> Iterator[None]:
+    """Show a spinner, where stderr is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(doing):
+        yield
+
+
+class Reporter:
+    """Tells how far profiling is: a bar where stderr is a terminal, else one line for each profiled table.
+
+    Failures and warnings are log messages, so they are not told here a second time.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Reporter:
+        console = Console(stderr=True)
+        if console.is_terminal and self._total:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task("", total=self._total)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, event: TableRef | Outcome) -> None:
+        """Take note of a table that is looked at next, or of what became of it."""

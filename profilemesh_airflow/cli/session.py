@@ -1,0 +1,116 @@
+"""What every command has: its options, the opened configuration, and the two ways to answer."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+import click
+
+from profilemesh_airflow.exceptions import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from profilemesh_airflow.core.connection import ConnectionSettings
+    from profilemesh_airflow.usecases.workspace import Workspace
+
+_P = ParamSpec("_P")
+
+DEFAULT_CONFIG = Path("config.yml")
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+@dataclass
+class Session:
+    """One run of the program.
+
+    :param config: path of the configuration file.
+    :param json: answer with one JSON document on stdout, instead of text for people.
+    :param debug: show log messages and the traceback of an error.
+    :param redact: takes the secrets out of a text; knows none before the configuration is opened.
+    """
+
+    config: Path = DEFAULT_CONFIG
+    json: bool = False
+    debug: bool = False
+    redact: Callable[[str], str] = field(default=_as_it_is)
+
+    @contextmanager
+    def workspace(self) -> Iterator[Workspace]:
+        """The opened configuration; its databases are closed in the end.
+
+        :raises ConfigError: there is no such file, or it is wrong.
+        """
+        from profilemesh_airflow.config import load_config
+        from profilemesh_airflow.usecases.workspace import Workspace
+
+        if self.config == DEFAULT_CONFIG and not self.config.exists():
+            raise ConfigError(
+                f"no {DEFAULT_CONFIG} in {Path.cwd()}; name the configuration with -c/--config or PROFILEMESH_CONFIG"
+            )
+        with Workspace(load_config(self.config), _airflow_connection) as workspace:
+            self.redact = workspace.redact
+            yield workspace
+
+    def answer(self, document: dict[str, Any]) -> None:
+        """Print the document that is the answer of ``--format json``."""
+        click.echo(json.dumps(document, indent=2))
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Print warnings, one a line, on stderr."""
+        for warning in warnings:
+            click.echo(self.redact(f"warning: {warning}"), err=True)
+
+
+def command_options(function: Callable[Concatenate[Session, _P], None]) -> Callable[_P, None]:
+    """Give a command the options that every one takes; they reach it as its :class:`Session`."""
+
+    @click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar="PROFILEMESH_CONFIG",
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        show_envvar=True,
+        help="The ProfileMesh configuration, YAML or JSON.",
+    )
+    @click.option(
+        "--format",
+        "output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="Text for people, or one JSON document on stdout.",
+    )
+    @click.option("--debug", is_flag=True, help="Log on stderr what is done, and show the traceback of an error.")
+    @click.pass_obj
+    @wraps(function)
+    def command(
+        session: Session, /, *args: _P.args, config: Path, output: str, debug: bool, **kwargs: _P.kwargs
+    ) -> None:
+        session.config, session.json, session.debug = config, output == "json", debug
+        function(session, *args, **kwargs)
+
+    return command
+
+
+def _airflow_connection(conn_id: str) -> ConnectionSettings:
+    try:
+        from profilemesh_airflow.hooks.connections import resolve_connection
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "airflow":
+            raise
+        raise ConfigError(
+            f"connection {conn_id!r} is Airflow's, and Airflow is not installed here; install apache-airflow, or give "
+            "type, host and the rest in the configuration instead of conn_id"
+        ) from error
+    return resolve_connection(conn_id)

@@ -1,0 +1,67 @@
+"""``hooks``: who is told about profiling events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from profilemesh_airflow.config.base import Identifier, OptionalText, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from profilemesh_airflow.config.connection import ConnectionConfig
+
+_OTHER_SPELLINGS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
+
+
+def _level(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    name = value.strip().upper()
+    return _OTHER_SPELLINGS.get(name, name)
+
+
+class HookConfig(Section):
+    """One receiver of events: a log, a table, or a class of the user's own with its ``params``."""
+
+    unsupported_keys: ClassVar[frozenset[str]] = frozenset(
+        {
+            "alert_on_drift",
+            "alert_on_profiling_failure",
+            "alert_on_schema_change",
+            "channel",
+            "min_severity",
+            "timeout",
+            "username",
+            "webhook_url",
+        }
+    )
+
+    type: Literal["logging", "sql", "snowflake", "custom"]
+    enabled: bool = True
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)] = "INFO"
+    connection: ConnectionConfig | None = None
+    table_name: Identifier = "profilemesh_events"
+    module: OptionalText = None
+    class_name: OptionalText = None
+    params: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @classmethod
+    def unsupported_entry(cls, entry: Mapping[Any, Any]) -> str | None:
+        """A Slack hook."""
+        return "hook type 'slack' is not supported here; the hook is ignored" if entry.get("type") == "slack" else None
+
+    @model_validator(mode="after")
+    def _complete(self) -> HookConfig:
+        if self.type == "custom" and self.enabled and not (self.module and self.class_name):
+            raise ValueError("a custom hook needs module and class_name")
+        return self
+
+
+class HooksConfig(Section):
+    """The receivers of events, and one switch for all of them."""
+
+    enabled: bool = True
+    hooks: tuple[HookConfig, ...] = ()

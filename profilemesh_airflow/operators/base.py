@@ -1,0 +1,73 @@
+"""What every operator of this package has: a configuration."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from profilemesh_airflow.compat.airflow import BaseOperator
+from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.exceptions import UnknownTableError
+from profilemesh_airflow.hooks.profilemesh import ProfileMeshHook
+from profilemesh_airflow.usecases.profile import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from profilemesh_airflow.usecases.workspace import Workspace
+
+
+class ProfileMeshOperator(BaseOperator):
+    """Base of the operators: opens the configuration when the task runs, never while the DAG file is parsed.
+
+    :param config_path: path of the ProfileMesh configuration (templated).
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("config_path",)
+    ui_color = "#d5ece4"
+
+    def __init__(self, *, config_path: str | os.PathLike[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config_path = os.fspath(config_path)
+
+    def open_workspace(self) -> Workspace:
+        """The configuration with its databases, to be used as a context manager."""
+        return ProfileMeshHook(self.config_path).workspace()
+
+
+class ProfileMeshSingleTableOperator(ProfileMeshOperator):
+    """Base of the operators that are about one table.
+
+    :param table: the table's name (templated).
+    :param schema: its schema, if the configuration gives one (templated).
+    :param database: its database, if the configuration gives one (templated).
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("config_path", "table", "schema", "database")
+
+    def __init__(self, *, table: str, schema: str = "", database: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.table = table
+        self.schema = schema
+        self.database = database
+
+    def find_ref(self, workspace: Workspace) -> TableRef:
+        """The operator's table in the plan.
+
+        :raises UnknownTableError: the configuration does not list it (any more).
+        """
+        ref = TableRef(self.table, self.schema, self.database)
+        if ref not in workspace.refs:
+            raise UnknownTableError(
+                f"table {ref.display!r} is not listed in {workspace.config.path}; "
+                "list it under profiling.tables, or take the task away"
+            )
+        return ref
+
+
+def worker_of(context: Mapping[str, Any]) -> Worker:
+    """Who runs, for the ledger: the task instance and its machine."""
+    instance = context["ti"]
+    name = f"{instance.dag_id}/{instance.run_id}/{instance.task_id} try {instance.try_number} on {socket.gethostname()}"
+    return Worker(name, instance.dag_id, instance.run_id)

@@ -1,0 +1,108 @@
+"""Profiling as a task: one table, or several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from profilemesh_airflow.assets import table_asset
+from profilemesh_airflow.compat.airflow import AirflowSkipException
+from profilemesh_airflow.core.naming import find_table
+from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.exceptions import ProfileError
+from profilemesh_airflow.operators.base import ProfileMeshOperator, ProfileMeshSingleTableOperator, worker_of
+from profilemesh_airflow.operators.summary import profile_summary, run_summary
+from profilemesh_airflow.usecases.outcome import Failed, Profiled, Skipped, split
+from profilemesh_airflow.usecases.profile import profile_change, profile_tables, select_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import ClassVar
+
+    from profilemesh_airflow.usecases.workspace import Workspace
+
+
+class ProfileMeshTableOperator(ProfileMeshSingleTableOperator):
+    """Profiles one table, and commits metrics, baseline and ledger in one transaction.
+
+    The summary of the profile is returned, and pushed as ``profiling_result``.
+
+    :param changed_only: profile the table only if the ledger holds an open change for it, and skip the task otherwise.
+        This is what a per-table DAG does when its doorbell rings. Without it, the table is profiled in any case. The
+        run's param ``force``, where it is set, profiles the table in any case too.
+    """
+
+    def __init__(self, *, changed_only: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.changed_only = changed_only
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Claim, profile, commit.
+
+        :raises ProfileError: the table could not be profiled; the change stays open, with the error.
+        """
+        worker = worker_of(context)
+        force = bool(context["params"].get("force"))
+        with self.open_workspace() as workspace:
+            ref = self.find_ref(workspace)
+            if force or not self.changed_only:
+                select_changes(workspace, [ref.key], force=force, reason=f"task {worker.dag_id}/{self.task_id}")
+            outcome = profile_change(workspace, ref, worker)
+            if isinstance(outcome, Skipped):
+                raise AirflowSkipException(outcome.why)
+            if isinstance(outcome, Failed):
+                raise ProfileError(f"{ref.display}: {outcome.error}")
+            return self._publish(context, workspace, outcome)
+
+    def _publish(self, context: Mapping[str, Any], workspace: Workspace, outcome: Profiled) -> dict[str, Any]:
+        summary = profile_summary(outcome)
+        asset = table_asset(workspace.identity, "profile", outcome.ref)
+        if asset in self.outlets:
+            context["outlet_events"][asset].extra = outcome.as_dict()
+        context["ti"].xcom_push(key="profiling_result", value=summary)
+        return summary
+
+
+class ProfileMeshProfilingOperator(ProfileMeshOperator):
+    """Profiles several tables, one after the other. One that fails does not stop the others, but fails the task.
+
+    The summary is returned, and pushed as ``profiling_results``.
+
+    :param table_patterns: the tables, each a mapping of ``table`` and, where the configuration gives them, ``schema``
+        and ``database``; none means every table of the configuration (templated).
+    :param emit_xcom: whether to push ``profiling_results``.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("config_path", "table_patterns")
+
+    def __init__(
+        self, *, table_patterns: list[dict[str, str]] | None = None, emit_xcom: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.table_patterns = table_patterns
+        self.emit_xcom = emit_xcom
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Profile the tables.
+
+        :raises ProfileError: at least one could not be profiled; what the others gave is stored all the same.
+        :raises UnknownTableError: a pattern names a table that the configuration does not list.
+        """
+        worker = worker_of(context)
+        with self.open_workspace() as workspace:
+            keys = [find_table(workspace.refs, _ref_of(pattern).key).key for pattern in self.table_patterns or ()]
+            reason = f"task {worker.dag_id}/{self.task_id}"
+            refs = select_changes(workspace, keys, reason=reason)
+            profiled, skipped, failed = split(profile_tables(workspace, refs, worker))
+            for table in skipped:
+                self.log.info("%s: skipped: %s", table.ref.display, table.why)
+            summary = run_summary(workspace.identity.environment, context["run_id"], profiled)
+        if self.emit_xcom:
+            context["ti"].xcom_push(key="profiling_results", value=summary)
+        if failed:
+            errors = "; ".join(f"{table.ref.display}: {table.error}" for table in failed)
+            raise ProfileError(f"{len(failed)} of {len(refs)} tables could not be profiled: {errors}")
+        return summary
+
+
+def _ref_of(pattern: Mapping[str, str]) -> TableRef:
+    return TableRef(pattern["table"], pattern.get("schema"), pattern.get("database"))

@@ -1,0 +1,120 @@
+"""Refresh as tasks: detect and record, ring, and the lineage that is only declared."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from profilemesh_airflow.assets import changes_alias, table_asset
+from profilemesh_airflow.compat.airflow import AirflowSkipException, BaseOperator
+from profilemesh_airflow.operators.base import ProfileMeshOperator
+from profilemesh_airflow.usecases.plan_document import diff_document
+from profilemesh_airflow.usecases.planning import detect
+from profilemesh_airflow.usecases.refresh import record, waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from profilemesh_airflow.core.diff import Diff
+    from profilemesh_airflow.core.ledger import LedgerEntry
+
+#: Registering an event costs the success call of a task some 17 ms, and the call must end within 5 s.
+EVENTS_PER_TASK = 100
+
+#: An event's extra and the task log name so many reasons or changes, and count the others.
+SHOWN_REASONS = 20
+SHOWN_CHANGES = 200
+
+
+class ProfileMeshDetectOperator(ProfileMeshOperator):
+    """Compares the plan with what was last profiled, and records every change in the ledger.
+
+    Reads the run's params: ``tables`` (which to look at; empty for all), ``force`` (a change whether or not anything
+    differs), ``reason`` (why, for the ledger) and ``dry_run`` (log the difference and write nothing).
+
+    :returns: the ids of the changes whose doorbell is due, in chunks of at most :data:`EVENTS_PER_TASK`.
+    """
+
+    def execute(self, context: Mapping[str, Any]) -> list[list[str]]:
+        """Detect, log the difference with its reasons, and record it."""
+        params = context["params"]
+        with self.open_workspace() as workspace:
+            detection = detect(
+                workspace,
+                params.get("tables") or (),
+                force=bool(params.get("force")),
+                reason=params.get("reason") or None,
+            )
+            self._report(detection.plan.warnings, detection.diff)
+            if params.get("dry_run"):
+                self.log.info("dry run: nothing is recorded, nobody is rung")
+                context["ti"].xcom_push(key="plan_diff", value=_shown_document(detection.diff))
+                return []
+            entries = record(workspace, detection)
+        self.log.info("ringing for %d table(s)", len(entries))
+        return list(_chunks([entry.change_id for entry in entries], EVENTS_PER_TASK))
+
+    def _report(self, warnings: Iterable[str], diff: Diff) -> None:
+        for warning in warnings:
+            self.log.warning("%s", warning)
+        self.log.info(
+            "plan: %d changed, %d removed, %d unchanged", len(diff.changes), len(diff.removed), len(diff.unchanged)
+        )
+        for change in diff.changes[:SHOWN_CHANGES]:
+            self.log.info("%s: %s", change.key, "; ".join(map(str, change.reasons)))
+        if len(diff.changes) > SHOWN_CHANGES:
+            self.log.info("and %d more; `profilemesh-airflow status` has them all", len(diff.changes) - SHOWN_CHANGES)
+        for ref in diff.removed:
+            self.log.info("%s: removed from the plan", ref.key)
+
+
+class ProfileMeshRingOperator(ProfileMeshOperator):
+    """Publishes one asset event for each change that still waits for a worker.
+
+    An event is only a doorbell: the worker reads the ledger. So it does no harm to ring twice, or not to be heard.
+
+    :param change_ids: changes in the ledger (templated; usually mapped over chunks).
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("config_path", "change_ids")
+
+    def __init__(self, *, change_ids: list[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.change_ids = change_ids
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        """Add the events; Airflow publishes them together with the task's success."""
+        with self.open_workspace() as workspace:
+            entries = waiting(workspace, self.change_ids)
+            events = context["outlet_events"][changes_alias(workspace.identity)]
+            for entry in entries:
+                self.log.info("ringing for %s: %s", entry.key, "; ".join(map(str, entry.reasons)))
+                events.add(table_asset(workspace.identity, "change", entry.ref), extra=_event_extra(entry))
+            workspace.ledger.mark_rung([entry.change_id for entry in entries])
+
+
+class ProfileMeshLineageOperator(BaseOperator):
+    """Declares outlets and emits nothing: the asset graph shows plan, tables and profiling DAGs before any event."""
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        """Skip, always: a skipped task publishes no event."""
+        raise AirflowSkipException("only declares which assets a refresh may publish")
+
+
+def _event_extra(entry: LedgerEntry) -> dict[str, Any]:
+    reasons = [reason.as_dict() for reason in entry.reasons[:SHOWN_REASONS]]
+    more = len(entry.reasons) - len(reasons)
+    extra = {"table_key": entry.key, "change_id": entry.change_id, "reasons": reasons}
+    return {**extra, "more_reasons": more} if more else extra
+
+
+def _shown_document(diff: Diff) -> dict[str, Any]:
+    document = diff_document(diff)
+    more = len(document["changes"]) - SHOWN_CHANGES
+    return {**document, "changes": document["changes"][:SHOWN_CHANGES], "more_changes": more} if more > 0 else document
+
+
+def _chunks(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
