@@ -75,7 +75,7 @@ class Session:
         self._wait(seen, _FORCE_SECONDS, while_led=False)
 
     def _wait(self, seen: Iterable[psutil.Process], seconds: float, *, while_led: bool) -> list[psutil.Process]:
-        """Wait until all are gone, the time is over, or nobody is left to tell the rest; what still runs is returned."""
+        """Wait until all are gone, the time is over, or the leader is gone; return what still runs."""
         deadline = time.monotonic() + seconds
         known = set(seen)
         while True:

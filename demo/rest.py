@@ -123,13 +123,7 @@ class AirflowApi:
 
     def waiting_events(self, dag_id: str) -> int:
         """How many of the assets a DAG is scheduled on have an event for which no run was made yet."""
-        try:
-            answer = self.call("GET", f"/api/v2/dags/{dag_id}/assets/queuedEvents")
-        except AirflowError as error:
-            if " 404 " in str(error):
-                return 0
-            raise
-        return int(answer["total_entries"])
+        return int(self.call("GET", f"/api/v2/dags/{dag_id}/assets/queuedEvents")["total_entries"])
 
     def assets(self) -> list[dict[str, Any]]:
         """The active assets, each with the DAGs that are scheduled on it and the tasks that produce it."""

@@ -36,7 +36,7 @@ def sanitize_uri(uri: SplitResult) -> SplitResult:
     :raises ValueError: the URI cannot be one of this package's.
     """
     parts = uri.path.split("/")[1:]
-    if not uri.netloc or len(parts) < 2 or not all(parts) or parts[1] not in (*KINDS, "plan", "config"):
+    if not uri.netloc or len(parts) < 2 or not parts[-1] or parts[1] not in (*KINDS, "plan", "config"):
         raise ValueError(
             f"{uri.geturl()!r} is no {SCHEME} URI: expected {SCHEME}://<environment>/<source>/<kind>[/<table>], "
             f"kind {', '.join(KINDS)}, plan or config"

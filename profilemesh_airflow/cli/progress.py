@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 
 from profilemesh_airflow.cli.grid import printable
-from profilemesh_airflow.usecases.outcome import Profiled, Skipped
+from profilemesh_airflow.usecases.outcome import Failed, Profiled, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,8 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self._session.redact(printable(record.getMessage()))
-        click.echo(f"{record.levelname.lower()}: {text}", err=True)
+        # Not click.echo: while a bar is drawn, rich puts what is written to sys.stderr above it.
+        print(f"{record.levelname.lower()}: {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -75,8 +76,10 @@ class Reporter:
         if console.is_terminal and self._total:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=console, transient=True)
+            name = TextColumn("{task.description}", markup=False)
+            self._bar = Progress(
+                BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), name, console=console, transient=True
+            )
             self._task = self._bar.add_task("", total=self._total)
             self._bar.start()
         return self
@@ -89,3 +92,12 @@ class Reporter:
 
     def __call__(self, event: TableRef | Outcome) -> None:
         """Take note of a table that is looked at next, or of what became of it."""
+        finished = isinstance(event, (Profiled, Skipped, Failed))
+        self._done += finished
+        if self._bar is not None and self._task is not None:
+            name = "" if finished else printable(str(event))
+            self._bar.update(self._task, completed=self._done, description=name)
+        elif isinstance(event, Profiled):
+            found = f"{event.profile.row_count} rows, {len(event.profile.columns)} columns"
+            done = f"[{self._done}/{self._total}] {event.ref.key}: {found} in {event.profile.seconds:.1f} s"
+            print(done, file=sys.stderr, flush=True)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
 from profilemesh_airflow.config.base import Positive, Section, show
-
-if TYPE_CHECKING:
-    from profilemesh_airflow.config.durations import Duration
+from profilemesh_airflow.config.durations import Duration
 
 _CRON = re.compile(r"[A-Za-z0-9*/,#?-]+( +[A-Za-z0-9*/,#?-]+){4,5}")
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")

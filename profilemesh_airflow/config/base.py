@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_LOGIN = re.compile(r"//[^/@\s]*@")
+_LOGIN = re.compile(r"//\S*@")
 
 #: A message shows this much of a value.
 _SHOWN_LENGTH = 80

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, model_validator
 
-from profilemesh_airflow.config.base import OptionalText, Section, Slug, WholeNumber, is_slug
+from profilemesh_airflow.config.base import OptionalText, Section, Slug, WholeNumber, is_slug, show
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.core.table import short_hash
 from profilemesh_airflow.exceptions import ConfigError
@@ -38,13 +38,25 @@ def resolve_path(path: str, directory: Path | None) -> str:
 
     A relative path is looked for in the working directory and, where nothing has that name there, belongs to the
     directory of the configuration file.
+
+    :raises ValueError: it begins with ``~``, and there is no such home directory.
     """
     if path == IN_MEMORY:
         return path
-    given = Path(path).expanduser()
-    if given.is_absolute() or directory is None or given.exists():
+    try:
+        given = Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{show(path)} needs a home directory, and there is none; write an absolute path") from None
+    if given.is_absolute() or directory is None or _exists(given):
         return str(given.absolute())
     return str(directory / given)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, a directory that may not be entered: not a file of ours
+        return False
 
 
 class ConnectionConfig(Section):

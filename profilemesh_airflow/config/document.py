@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: How many levels of lists and mappings are taken; the format has six.
+MOST_LEVELS = 60
+
+
 class Document:
     """A parsed YAML or JSON text. ``data`` is what it says; lines count from 1.
 
@@ -31,14 +35,9 @@ class Document:
         self._located = not is_json
         self._duplicates: tuple[Duplicate, ...] = ()
         self._repeats = False
-        if is_json:
-            self.data: Any = self._read_json(name)
-            return
-        try:
-            parsed = read_yaml(text)
-        except YamlError as error:
-            raise ConfigError(f"{name}:{error.line}:{error.column}: not valid YAML: {error}") from None
-        self.data, self._root, self._duplicates = parsed.data, parsed.root, parsed.duplicates
+        self.data = self._read_json(name) if is_json else self._read_yaml(name)
+        if _is_deeper(self.data, MOST_LEVELS):
+            raise ConfigError(f"{name}: nested too deeply; a configuration has a handful of levels")
 
     @property
     def duplicates(self) -> tuple[Duplicate, ...]:
@@ -58,6 +57,14 @@ class Document:
         if found is None or found[2] < len(path) or not isinstance(found[1], yaml.ScalarNode):
             return None
         return str(found[1].value)
+
+    def _read_yaml(self, name: str) -> Any:
+        try:
+            parsed = read_yaml(self._text)
+        except YamlError as error:
+            raise ConfigError(f"{name}:{error.line}:{error.column}: not valid YAML: {error}") from None
+        self._root, self._duplicates = parsed.root, parsed.duplicates
+        return parsed.data
 
     def _read_json(self, name: str) -> Any:
         def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -104,3 +111,11 @@ class Document:
         if id(node) not in self._index:
             self._index[id(node)] = {str(key.value): (key, value) for key, value in node.value}
         return self._index[id(node)].get(str(step))
+
+
+def _is_deeper(data: Any, levels: int) -> bool:
+    level = [data]
+    for _ in range(levels):
+        containers = (value for value in level if isinstance(value, (dict, list)))
+        level = [inner for value in containers for inner in (value.values() if isinstance(value, dict) else value)]
+    return bool(level)

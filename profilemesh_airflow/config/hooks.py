@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from profilemesh_airflow.config.base import Identifier, OptionalText, Section
+from profilemesh_airflow.config.connection import ConnectionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from profilemesh_airflow.config.connection import ConnectionConfig
 
 _OTHER_SPELLINGS = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from profilemesh_airflow.config.base import Fraction, Identifier, Positive, Section, WholeNumber
+from profilemesh_airflow.config.metrics import Metrics
 
 if TYPE_CHECKING:
-    from profilemesh_airflow.config.metrics import Metric, Metrics
+    from profilemesh_airflow.config.metrics import Metric
 
 #: Metrics that can be put together from those of parts of a table.
 MERGEABLE: tuple[Metric, ...] = ("count", "null_count", "null_percent", "min", "max", "mean", "stddev")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from profilemesh_airflow.config.airflow import AirflowConfig
 from profilemesh_airflow.config.base import Section, Slug
+from profilemesh_airflow.config.connection import SourceConfig
 from profilemesh_airflow.config.drift import DriftConfig
 from profilemesh_airflow.config.hooks import HooksConfig
 from profilemesh_airflow.config.incremental import IncrementalConfig
 from profilemesh_airflow.config.profiling import ProfilingConfig
 from profilemesh_airflow.config.running import ExecutionConfig, MonitoringConfig, RetryConfig
-
-if TYPE_CHECKING:
-    from profilemesh_airflow.config.connection import SourceConfig
-    from profilemesh_airflow.config.storage import StorageConfig
+from profilemesh_airflow.config.storage import StorageConfig
 
 
 class ProfileMeshConfig(Section):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from profilemesh_airflow.config.base import Fraction, Positive, Section
 from profilemesh_airflow.config.metrics import METRICS, Metrics
-
-if TYPE_CHECKING:
-    from profilemesh_airflow.config.tables import TableConfig
+from profilemesh_airflow.config.tables import TableConfig
 
 
 class ProfilingConfig(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from profilemesh_airflow.config.base import show
@@ -46,31 +46,52 @@ class Report:
     def __init__(self, name: str, document: Document) -> None:
         self._name = name
         self._document = document
-        self._errors: dict[KeyPath, list[str]] = {}
+        self._errors: dict[KeyPath, str] = {}
         self._warnings: list[tuple[int, str]] = []
-        #: Values that an environment variable has given, by path.
+        #: The environment variables that have given a value, by its path.
         self.variables: dict[KeyPath, str] = {}
 
     def error(self, path: KeyPath, message: str) -> None:
-        """Note an error. What is found later at the same path or below follows from this one, and is not noted."""
+        """Note an error. One that is found later at the same path or below follows from it, and is not noted."""
         if not any(path[:length] in self._errors for length in range(len(path) + 1)):
-            self._errors[path] = [message]
-        return
+            self._errors[path] = message
 
     def warn(self, path: KeyPath, message: str) -> None:
         """Note a warning."""
-        self._warnings.append((self.line(path) or 0, f"{self.place(path)}: {message}"))
+        self._warnings.append((self._document.line(path) or 0, f"{self._place(path)}: {message}"))
 
-    def line(self, path: KeyPath) -> int | None:
-        """The line of the file that ``path`` stands on."""
-        return self._document.line(path)
+    def line_of(self, path: KeyPath) -> str:
+        """`` on line N``; nothing where the value is not in the file."""
+        line = None if self._variable(path) else self._document.line(path)
+        return f" on line {line}" if line else ""
 
-    def place(self, path: KeyPath) -> str:
-        """File, line and keys of a value; the variable instead of file and line where one has given it."""
-        keys = spell(path)
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.variables:
-                return f"{self.variables[path[:length]]}: {keys}"
-        line = self.line(path)
-        file = self._name if line is None else f"{self._name}:{line}"
-        return f"{file}: {keys}" if keys else file
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warnings, in the order of the file."""
+        return tuple(text for _, text in sorted(self._warnings, key=itemgetter(0)))
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether an error was noted."""
+        return bool(self._errors)
+
+    def failure(self) -> ConfigError:
+        """All errors as one: a line each, in the order of the file, those of variables last."""
+        found = sorted(self._errors.items(), key=lambda error: self._order(error[0]))
+        return ConfigError("\n".join(f"{self._place(path)}: {message}" for path, message in found))
+
+    def _order(self, path: KeyPath) -> tuple[bool, int]:
+        return self._variable(path) is not None, self._document.line(path) or 0
+
+    def _variable(self, path: KeyPath) -> str | None:
+        """The environment variable that has given the value, or one around it."""
+        if not self.variables:
+            return None
+        around = (path[:length] for length in range(len(path), 0, -1))
+        return next((self.variables[outer] for outer in around if outer in self.variables), None)
+
+    def _place(self, path: KeyPath) -> str:
+        keys, variable = spell(path), self._variable(path)
+        line = self._document.line(path)
+        where = variable or (self._name if line is None else f"{self._name}:{line}")
+        return f"{where}: {keys}" if keys else where

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 
 from profilemesh_airflow.config.base import Counterparts, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: ``text``: written as is, however much it looks like a number. ``plain``: a number, a boolean, one of several types.
 #: ``any``: whatever the file says. The others hold values themselves.
@@ -60,6 +63,17 @@ def keys_of(section: type[Section]) -> Mapping[str, Shape]:
 def shape_of(section: type[Section]) -> Shape:
     """The shape of a section."""
     return Shape("section", section=section)
+
+
+def unknown_key(section: type[Section], key: str, *, top: bool = False) -> str:
+    """What to tell about a key that a section does not have; ``top`` says that the section is the whole file."""
+    if key in section.unsupported_keys:
+        what = f"section {key!r}" if top else "this key"
+        return f"{what} is not supported here and is ignored"
+    known = list(keys_of(section))
+    nearest = get_close_matches(key.lower(), known, n=1, cutoff=0.5)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known here: {', '.join(known)}"
+    return f"unknown key, ignored; {hint}"
 
 
 def _shape(annotation: Any, metadata: tuple[Any, ...]) -> Shape:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import field_validator, model_validator
 
 from profilemesh_airflow.config.base import Identifier, Section
 from profilemesh_airflow.config.connection import IN_MEMORY, ConnectionConfig
+from profilemesh_airflow.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 #: Name of the SQLite file under AIRFLOW_HOME that serves where no storage is configured.
 DEFAULT_FILE = "profilemesh.db"
 
 
-def default_connection(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+def default_connection(environ: Mapping[str, str]) -> dict[str, str]:
     """The connection that stands in for a missing one: a SQLite file in Airflow's own directory.
 
-    :param home: the directory of the user, below which ``airflow`` is unless ``AIRFLOW_HOME`` says otherwise.
+    :param environ: has ``AIRFLOW_HOME``; else it is the directory ``airflow`` in the user's own (``HOME``).
+    :raises ConfigError: there is neither.
     """
     given = environ.get("AIRFLOW_HOME") or "~/airflow"
-    directory = home / given[2:] if given.startswith("~/") else home / given
-    return {"type": "sqlite", "filepath": str(directory.absolute() / DEFAULT_FILE)}
+    if given.startswith("~/") and environ.get("HOME"):
+        given = f"{environ['HOME']}/{given[2:]}"
+    try:
+        directory = Path(given).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigError(f"storage: there is no home directory for {given}; set AIRFLOW_HOME") from None
+    return {"type": "sqlite", "filepath": str(directory / DEFAULT_FILE)}
 
 
 class StorageConfig(Section):

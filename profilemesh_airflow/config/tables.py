@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
 from profilemesh_airflow.config.base import Fraction, OptionalText, Positive, Section, show
+from profilemesh_airflow.config.metrics import Metrics
 from profilemesh_airflow.core.table import TableRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from profilemesh_airflow.config.metrics import Metrics
 
 _SELECTORS = (
     "pattern",
@@ -113,7 +113,7 @@ class TableConfig(Section):
         if not selector:
             return None
         return (
-            f"{selector} selects tables by discovery, which this release does not support; "
+            f"{selector}: discovery by pattern is not supported in this release; "
             "the entry is ignored, list the tables by name"
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -46,12 +47,22 @@ class ConnectionSettings:
 
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not appear in a message, a log or a file."""
-        hidden = [self.password, *(v for v in self.extra_params.values() if isinstance(v, str) and len(v) >= 6)]
-        return tuple(value for value in hidden if value)
+        hidden = (text for text in _texts(self.extra_params) if len(text) >= 6)
+        return (self.password, *hidden) if self.password else tuple(hidden)
 
     def redact(self, text: str) -> str:
         """``text`` on one line, with every secret of these settings blotted out."""
-        line = " ".join(text.split())
         for secret in sorted(self.secrets(), key=len, reverse=True):
-            line = line.replace(secret, "***")
-        return line
+            text = text.replace(secret, "***")
+        return " ".join(text.split())
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime, timedelta
 
     from profilemesh_airflow.core.fingerprint import Fingerprint
@@ -89,7 +89,7 @@ class Diff:
     """Plan against baselines.
 
     :param changes: the tables to profile, in the order of the plan.
-    :param removed: tables that have a baseline and left the plan.
+    :param removed: tables that have a baseline or an open change and left the plan.
     :param unchanged: keys of the tables that equal their baseline.
     """
 
@@ -106,6 +106,7 @@ def diff(
     profile_after: timedelta,
     forced: Mapping[str, str] | None = None,
     only: Collection[str] | None = None,
+    waiting: Iterable[TableRef] = (),
 ) -> Diff:
     """Compare a plan with the baselines.
 
@@ -113,6 +114,8 @@ def diff(
     :param profile_after: the age at which a table of unknown data version is profiled again.
     :param forced: by table key, why somebody wants it profiled whatever changed.
     :param only: keys of the tables to look at; none means all, and only then is a missing one ``removed``.
+    :param waiting: the tables that have an open change: one that leaves the plan before it was ever profiled is
+        ``removed`` too.
     """
     forced = forced or {}
     changes: list[Change] = []
@@ -127,8 +130,11 @@ def diff(
             changes.append(Change(entry.ref, tuple(reasons), entry.fingerprint))
         else:
             unchanged.append(entry.key)
-    gone = () if only is not None else tuple(b.ref for key, b in baselines.items() if key not in plan.by_key)
-    return Diff(tuple(changes), gone, tuple(unchanged))
+    gone: list[TableRef] = []
+    if only is None:
+        gone += [baseline.ref for key, baseline in baselines.items() if key not in plan.by_key]
+        gone += [ref for ref in waiting if ref.key not in plan.by_key and ref.key not in baselines]
+    return Diff(tuple(changes), tuple(gone), tuple(unchanged))
 
 
 def _reasons(entry: PlanEntry, baseline: Baseline | None, now: datetime, profile_after: timedelta) -> list[Reason]:

@@ -161,9 +161,10 @@ def advance(entry: LedgerEntry, step: Step, now: datetime, policy: Policy) -> Le
 
 def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> LedgerEntry:
     change = step.change
-    moved = change.target != entry.target
-    if not moved and not change.forced:
-        return entry
+    if change.target == entry.target and not change.forced:
+        # The baseline may have moved all the same, and then the reasons count from the new one.
+        reasons = _keep_force(entry.reasons, change.reasons)
+        return entry if reasons == entry.reasons else replace(entry, reasons=reasons)
     revision = entry.target_revision + 1
     after = replace(
         entry,
@@ -180,6 +181,11 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
 
 def _keep_force(before: tuple[Reason, ...], after: tuple[Reason, ...]) -> tuple[Reason, ...]:
     return after + tuple(reason for reason in before if reason.kind == "forced")
+
+
+def _without_force(entry: LedgerEntry) -> LedgerEntry:
+    reasons = tuple(reason for reason in entry.reasons if reason.kind != "forced")
+    return replace(entry, forced_revision=0, reasons=reasons)
 
 
 def _returned(entry: LedgerEntry, _: Returned, now: datetime, __: Policy) -> LedgerEntry:
@@ -231,7 +237,8 @@ def _committed(entry: LedgerEntry, step: Committed, now: datetime, _: Policy) ->
     forced_since = entry.forced_revision > entry.claimed_revision
     if unmoved or (step.fingerprint == entry.target and not forced_since):
         return replace(_closed(entry, PROFILED, now), run_id=step.run_id)
-    return replace(_released(entry), next_ring_at=now)
+    after = replace(_released(entry), next_ring_at=now)
+    return after if forced_since else _without_force(after)
 
 
 def _must_be_claimed(entry: LedgerEntry, step: Any) -> None:

@@ -27,7 +27,11 @@ class Policy:
     on_empty: str = "pass"
 
     def wait(self, times: int) -> timedelta:
-        """How long to wait after the ``times``-th ring or failure: doubled each time, at most a day."""
-        limit = max(LONGEST_WAIT, self.redeliver_after)
-        doublings = min(max(times - 1, 0), 30)
-        return min(self.redeliver_after * (1 << doublings), limit)
+        """How long to wait after the ``times``-th ring or failure: doubled each time, up to a day.
+
+        A ``redeliver_after`` beyond a day is not doubled.
+        """
+        if self.redeliver_after >= LONGEST_WAIT:
+            return self.redeliver_after
+        # 27 doublings take a millisecond beyond a day, and a day not beyond what a timedelta can hold.
+        return min(self.redeliver_after * (1 << min(max(times - 1, 0), 27)), LONGEST_WAIT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -10,6 +11,8 @@ from urllib.parse import quote
 #: Airflow's limit for a partition key, which a table key must be able to serve as.
 MAX_KEY_LENGTH = 250
 
+_HALF_ENCODED = re.compile(r"%[0-9A-F]?\Z")
+
 
 def short_hash(text: str, length: int = 16) -> str:
     """``length`` hexadecimal digits that stand for ``text`` (BLAKE2b)."""
@@ -17,11 +20,14 @@ def short_hash(text: str, length: int = 16) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """``text``, or, where it is longer than ``limit``, its beginning and a hash of the whole, ``limit`` characters."""
+    """``text``, or, where it is longer than ``limit``, its beginning and a hash of the whole: at most ``limit``.
+
+    The beginning never ends within a percent-escape.
+    """
     if len(text) <= limit:
         return text
     digest = short_hash(text)
-    return f"{text[: limit - len(digest) - 1]}~{digest}"
+    return f"{_HALF_ENCODED.sub('', text[: limit - len(digest) - 1])}~{digest}"
 
 
 def encode_part(part: str) -> str:
@@ -43,8 +49,13 @@ class TableRef:
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """The names that are given, outermost first."""
-        return tuple(part for part in (self.database, self.schema, self.table) if part)
+        """The names, outermost first; a schema left out between database and table is an empty name.
+
+        So ``(database d, table t)`` and ``(schema d, table t)`` stay two tables.
+        """
+        if self.database:
+            return (self.database, self.schema or "", self.table)
+        return (self.schema, self.table) if self.schema else (self.table,)
 
     @cached_property
     def key(self) -> str:

@@ -43,12 +43,17 @@ def alias_name(identity: Identity) -> str:
 
 
 def profiling_dag_id(prefix: str, identity: Identity, ref: TableRef) -> str:
-    """A readable DAG id, unique per table: where a character had to be replaced or cut, a hash of the key follows."""
+    """A readable DAG id, unique per table.
+
+    A hash follows where two tables could meet: a character had to be replaced, the end had to be cut, or a dot in the
+    name of environment or source could be taken for one between the names.
+    """
+    namespace = identity.environment + identity.source
     exact = f"{prefix}.{identity.environment}.{identity.source}.{ref.key}"
     readable = _UNFIT_FOR_ID.sub("_", exact)
-    if readable == exact and len(exact) <= MAX_DAG_ID_LENGTH:
+    if readable == exact and len(exact) <= MAX_DAG_ID_LENGTH and "." not in namespace:
         return exact
-    suffix = f"__{short_hash(exact, 8)}"
+    suffix = f"__{short_hash(table_uri(identity, 'profile', ref), 8)}"
     return readable[: MAX_DAG_ID_LENGTH - len(suffix)] + suffix
 
 

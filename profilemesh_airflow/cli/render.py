@@ -1,0 +1,126 @@
+"""The answers as text: plan, diff, outcomes, states."""
+
+from __future__ import annotations
+
+from datetime import timezone
+from typing import TYPE_CHECKING
+
+import click
+
+from profilemesh_airflow.cli.grid import Cell, Grid, show
+from profilemesh_airflow.core.plan import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from profilemesh_airflow.core.diff import Diff, Reason
+    from profilemesh_airflow.core.plan import Partition, Plan, PlanEntry, Sampling
+    from profilemesh_airflow.usecases.outcome import Failed, Profiled, Skipped
+    from profilemesh_airflow.usecases.status import TableStatus
+
+_STYLES = {
+    "current": "green",
+    "open": "yellow",
+    "claimed": "cyan",
+    "parked": "bold red",
+    "profiled": "green",
+    "skipped": "dim",
+    "failed": "bold red",
+}
+
+#: Digits of a digest that are shown; all are in the JSON document.
+_DIGITS = 8
+
+
+def show_plan(plan: Plan) -> None:
+    """Print a plan: one row a table."""
+    identity = plan.identity
+    click.echo(f"{_tables(plan.entries)} of source {identity.source}, environment {identity.environment}")
+    headers = ("table", "metrics", "partition", "sampling", "settings", "schema", "data")
+    show(Grid(headers, [_plan_row(entry) for entry in plan.entries]))
+
+
+def show_diff(diff: Diff) -> None:
+    """Print a diff: one row a change, with its reasons below each other."""
+    rows: list[tuple[Cell, ...]] = [(change.key, _reasons(change.reasons)) for change in diff.changes]
+    rows += [(ref.key, "removed") for ref in diff.removed]
+    if rows:
+        show(Grid(("table", "why"), rows))
+    _summary({"changed": diff.changes, "removed": diff.removed, "unchanged": diff.unchanged})
+
+
+def show_outcomes(
+    profiled: Sequence[Profiled], skipped: Sequence[Skipped], failed: Sequence[Failed]
+) -> None:
+    """Print what became of every table; what needs attention stands last, next to the prompt."""
+    rows: list[tuple[Cell, ...]] = [(out.ref.key, "skipped", "", "", "", out.why) for out in skipped]
+    rows += [(out.ref.key, "profiled", *_cost(out), _reasons(out.reasons)) for out in profiled]
+    rows += [(out.ref.key, "failed", "", "", "", out.error) for out in failed]
+    headers = ("table", "outcome", "rows", "columns", "seconds", "why")
+    if rows:
+        show(Grid(headers, rows, frozenset(headers[2:5]), _STYLES))
+    _summary({"profiled": profiled, "skipped": skipped, "failed": failed})
+
+
+def show_states(states: Sequence[TableStatus]) -> None:
+    """Print where every table stands: one row a table."""
+    rows = [
+        (
+            status.ref.key,
+            status.state,
+            _reasons(status.reasons),
+            str(status.attempts),
+            _moment(status.last_profiled_at) if status.last_profiled_at else "never",
+            status.last_error or "",
+        )
+        for status in states
+    ]
+    headers = ("table", "state", "why", "attempts", "last profiled", "last error")
+    show(Grid(headers, rows, frozenset({"attempts"}), _STYLES))
+    _summary({state: [s for s in states if s.state == state] for state in ("current", "open", "claimed", "parked")})
+
+
+def _plan_row(entry: PlanEntry) -> tuple[Cell, ...]:
+    settings, digests = entry.settings, entry.fingerprint
+    metrics = "all" if settings.metrics == METRICS else ", ".join(settings.metrics)
+    parts = (digests.settings, digests.schema, digests.data)
+    shown = (part[:_DIGITS] if part else "unknown" for part in parts)
+    return (entry.key, metrics, _partition(settings.partition), _sampling(settings.sampling), *shown)
+
+
+def _partition(partition: Partition | None) -> str:
+    if partition is None:
+        return "-"
+    count = f" {partition.recent_n}" if partition.recent_n else ""
+    values = f" {', '.join(map(str, partition.values))}" if partition.values else ""
+    return f"{partition.strategy}{count}{values} of {partition.key or 'its own key'}"
+
+
+def _sampling(sampling: Sampling | None) -> str:
+    if sampling is None:
+        return "-"
+    limit = f", at most {sampling.max_rows} rows" if sampling.max_rows else ""
+    return f"{sampling.method} {100 * sampling.fraction:g} %{limit}"
+
+
+def _cost(outcome: Profiled) -> tuple[str, str, str]:
+    profile = outcome.profile
+    return str(profile.row_count), str(len(profile.columns)), f"{profile.seconds:.2f}"
+
+
+def _reasons(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    return tuple(map(str, reasons))
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _tables(tables: Sequence[object]) -> str:
+    return f"{len(tables)} {'table' if len(tables) == 1 else 'tables'}"
+
+
+def _summary(groups: dict[str, Sequence[object]]) -> None:
+    counts = (f"{len(tables)} {name}" for name, tables in groups.items() if tables)
+    click.echo(", ".join(counts) or "no tables")

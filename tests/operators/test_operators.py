@@ -1,0 +1,233 @@
+"""The operators on a real database and a real store; Airflow around them is the smallest context they need."""
+
+from __future__ import annotations
+
+import sqlite3
+from types import SimpleNamespace
+
+import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
+
+from profilemesh_airflow import (
+    ProfileMeshDetectOperator,
+    ProfileMeshDriftOperator,
+    ProfileMeshLineageOperator,
+    ProfileMeshProfilingOperator,
+    ProfileMeshRingOperator,
+    ProfileMeshTableOperator,
+)
+from profilemesh_airflow.assets import changes_alias, table_asset
+from profilemesh_airflow.compat.airflow import AirflowSkipException
+from profilemesh_airflow.core.plan import Identity
+from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.exceptions import ProfileError, UnknownTableError
+
+IDENTITY = Identity("test", "shop")
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A database with two tables, its configuration, and a function that runs SQL in it."""
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
+    database = tmp_path / "shop.db"
+
+    def run(script: str) -> None:
+        with sqlite3.connect(database) as connection:
+            connection.executescript(script)
+        connection.close()
+
+    run(
+        "CREATE TABLE orders (id INTEGER, amount REAL); INSERT INTO orders VALUES (1, 10.0), (2, 20.0);"
+        "CREATE TABLE customers (name TEXT); INSERT INTO customers VALUES ('ann');"
+    )
+    path = tmp_path / "config.yml"
+    path.write_text(
+        "environment: test\n"
+        f"source: {{name: shop, type: sqlite, filepath: {database}}}\n"
+        "profiling: {tables: [{table: orders}, {table: customers}]}\n"
+    )
+    return SimpleNamespace(config=str(path), run=run)
+
+
+class Context(dict):
+    """What a task is handed, as far as the operators look at it."""
+
+    def __init__(self, **params):
+        self.xcom = {}
+        instance = SimpleNamespace(
+            dag_id="dag", run_id="run", task_id="task", try_number=1, xcom_push=lambda key, value: self.xcom.update({key: value})
+        )
+        super().__init__(ti=instance, run_id="run", params=params, outlet_events=OutletEventAccessors())
+
+
+def refresh(shop, **params):
+    return ProfileMeshDetectOperator(task_id="detect", config_path=shop.config).execute(Context(**params))
+
+
+def ring(shop, chunk):
+    context = Context()
+    ProfileMeshRingOperator(task_id="ring", config_path=shop.config, change_ids=chunk).execute(context)
+    return context["outlet_events"][changes_alias(IDENTITY)].asset_alias_events
+
+
+def profile(shop, table, context=None, **arguments):
+    operator = ProfileMeshTableOperator(task_id="profile", config_path=shop.config, table=table, **arguments)
+    return operator.execute(context or Context())
+
+
+def test_a_refresh_rings_for_every_changed_table_with_its_reasons(shop):
+    (chunk,) = refresh(shop)
+    events = ring(shop, chunk)
+
+    assert [event.dest_asset_key.uri for event in events] == [
+        "profilemesh://test/shop/change/orders",
+        "profilemesh://test/shop/change/customers",
+    ]
+    assert events[0].extra["reasons"] == [{"kind": "added", "field": "table", "before": None, "after": "orders"}]
+
+
+def test_a_rung_change_is_left_in_peace_until_its_answer_is_overdue(shop):
+    (chunk,) = refresh(shop)
+    ring(shop, chunk)
+    assert refresh(shop) == []
+
+
+def test_a_retried_ring_rings_again(shop):
+    (chunk,) = refresh(shop)
+    assert len(ring(shop, chunk)) == len(ring(shop, chunk)) == 2
+
+
+def test_changes_are_rung_in_chunks_that_one_task_can_register(shop, monkeypatch):
+    monkeypatch.setattr("profilemesh_airflow.operators.refresh.EVENTS_PER_TASK", 1)
+    assert [len(chunk) for chunk in refresh(shop)] == [1, 1]
+
+
+def test_a_change_that_was_profiled_meanwhile_is_not_rung(shop):
+    (chunk,) = refresh(shop)
+    profile(shop, "orders", changed_only=True)
+    assert [event.extra["table_key"] for event in ring(shop, chunk)] == ["customers"]
+
+
+def test_a_dry_run_shows_the_difference_and_records_nothing(shop):
+    context = Context(dry_run=True)
+    assert ProfileMeshDetectOperator(task_id="detect", config_path=shop.config).execute(context) == []
+    assert [change["table_key"] for change in context.xcom["plan_diff"]["changes"]] == ["orders", "customers"]
+    with pytest.raises(AirflowSkipException):
+        profile(shop, "orders", changed_only=True)
+
+
+def test_a_refresh_of_named_tables_forces_just_those_with_the_reason_given(shop):
+    (chunk,) = refresh(shop)
+    for table in ("orders", "customers"):
+        profile(shop, table, changed_only=True)
+
+    (chunk,) = refresh(shop, tables=["orders"], force=True, reason="month end")
+    (event,) = ring(shop, chunk)
+    assert event.extra["table_key"] == "orders"
+    assert event.extra["reasons"] == [{"kind": "forced", "field": "request", "before": None, "after": "month end"}]
+
+
+def test_an_unknown_table_in_the_form_names_the_nearest(shop):
+    with pytest.raises(UnknownTableError, match="orders"):
+        refresh(shop, tables=["ordres"])
+
+
+def test_a_profile_returns_a_small_summary_and_tells_its_asset(shop):
+    asset = table_asset(IDENTITY, "profile", TableRef("orders"))
+    refresh(shop)
+    context = Context()
+    summary = profile(shop, "orders", context, changed_only=True, outlets=[asset])
+
+    assert context.xcom == {"profiling_result": summary}
+    assert {name: summary[name] for name in ("dataset_name", "schema_name", "row_count", "columns_profiled")} == {
+        "dataset_name": "orders",
+        "schema_name": None,
+        "row_count": 2,
+        "columns_profiled": 2,
+    }
+    assert summary["metadata"]["reasons"] == ["added"]
+    assert context["outlet_events"][asset].extra["row_count"] == 2
+
+
+def test_a_doorbell_without_an_open_change_is_skipped_and_says_why(shop):
+    refresh(shop)
+    profile(shop, "orders", changed_only=True)
+    with pytest.raises(AirflowSkipException, match="unchanged since"):
+        profile(shop, "orders", changed_only=True)
+
+
+def test_the_runs_force_param_profiles_an_unchanged_table(shop):
+    refresh(shop)
+    profile(shop, "orders", changed_only=True)
+    assert profile(shop, "orders", Context(force=True), changed_only=True)["metadata"]["reasons"] == ["forced"]
+
+
+def test_a_table_operator_of_ones_own_profiles_whatever_changed(shop):
+    assert profile(shop, "orders")["row_count"] == 2
+    assert profile(shop, "orders")["row_count"] == 2
+
+
+def test_a_table_that_left_the_configuration_is_named(shop):
+    with pytest.raises(UnknownTableError, match="not listed in"):
+        profile(shop, "invoices")
+
+
+def test_a_failed_profile_fails_the_task_and_keeps_the_change(shop):
+    refresh(shop)
+    shop.run("DROP TABLE orders")
+    with pytest.raises(ProfileError, match="orders.*does not exist"):
+        profile(shop, "orders", changed_only=True)
+    shop.run("CREATE TABLE orders (id INTEGER)")
+    assert profile(shop, "orders", changed_only=True)["row_count"] == 0
+
+
+def test_several_tables_are_profiled_though_one_fails_and_then_the_task_fails(shop):
+    shop.run("DROP TABLE orders")
+    context = Context()
+    operator = ProfileMeshProfilingOperator(task_id="all", config_path=shop.config)
+    with pytest.raises(ProfileError, match="1 of 2 tables"):
+        operator.execute(context)
+    assert [result["dataset_name"] for result in context.xcom["profiling_results"]["results"]] == ["customers"]
+
+
+def test_named_tables_alone_are_profiled(shop):
+    operator = ProfileMeshProfilingOperator(
+        task_id="some", config_path=shop.config, table_patterns=[{"schema": "", "table": "orders"}], emit_xcom=False
+    )
+    context = Context()
+    summary = operator.execute(context)
+    assert (summary["tables_profiled"], summary["environment"], context.xcom) == (1, "test", {})
+
+
+def test_drift_is_skipped_without_a_previous_run_and_without_drift(shop):
+    def drift(context):
+        return ProfileMeshDriftOperator(task_id="drift", config_path=shop.config, table="orders").execute(context)
+
+    profile(shop, "orders")
+    with pytest.raises(AirflowSkipException, match="no earlier profile"):
+        drift(Context())
+    profile(shop, "orders")
+    with pytest.raises(AirflowSkipException, match="did not drift"):
+        drift(Context())
+
+
+def test_drift_against_the_previous_run_is_reported_to_the_drift_asset(shop):
+    profile(shop, "orders")
+    shop.run("INSERT INTO orders VALUES (3, 90.0)")
+    profile(shop, "orders")
+
+    asset = table_asset(IDENTITY, "drift", TableRef("orders"))
+    context = Context()
+    operator = ProfileMeshDriftOperator(task_id="drift", config_path=shop.config, table="orders", outlets=[asset])
+    report = operator.execute(context)
+
+    assert report["severity"] == "high"
+    assert {"column": None, "metric": "count", "before": 2, "after": 3, "change_percent": 50.0, "severity": "high"} in (
+        report["findings"]
+    )
+    assert context["outlet_events"][asset].extra == report
+
+
+def test_declaring_lineage_is_always_skipped():
+    with pytest.raises(AirflowSkipException):
+        ProfileMeshLineageOperator(task_id="declare").execute(Context())
