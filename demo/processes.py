@@ -6,14 +6,18 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+#: What a terminal, a user or a system sends to end a program.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _POLL_SECONDS = 0.1
 _FORCE_SECONDS = 5.0
@@ -53,15 +57,17 @@ class Session:
             return []
         return [child for child in _children(psutil.Process(self.pid), recursive=False) if _runs(child)]
 
-    def stop(self, grace: float) -> None:
-        """Ask the leader to end (SIGINT), then everything (SIGTERM), then make it end (SIGKILL).
+    def ask_to_end(self) -> None:
+        """Send the leader SIGINT, as Ctrl-C would."""
+        if self.leads():
+            _send(signal.SIGINT, [psutil.Process(self.pid)])
+
+    def end(self, grace: float) -> None:
+        """Wait for what was asked to end, then ask every process (SIGTERM), then make it end (SIGKILL).
 
         :param grace: seconds the leader has to end everything itself.
         """
-        seen = self.members()
-        if self.leads():
-            _send(signal.SIGINT, [psutil.Process(self.pid)])
-            seen = self._wait(seen, grace, while_led=True)
+        seen = self._wait(self.members(), grace, while_led=True)
         for number in (signal.SIGTERM, signal.SIGKILL):
             if not seen:
                 return
@@ -101,14 +107,25 @@ def start_session(command: Sequence[str], env: Mapping[str, str], log: Path) -> 
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_heed_sigint,
+            preexec_fn=_heed_signals,
         )
     return process, Session(process.pid, psutil.Process(process.pid).create_time())
 
 
-def _heed_sigint() -> None:
-    # A shell starts background jobs with SIGINT ignored, which they would pass on.
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """No signal that ends a program arrives before the block is left; starting a process and noting it is one step."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _heed_signals() -> None:
+    # A shell starts background jobs with SIGINT ignored, which they would pass on; and see signals_held_back.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
 
 
 def _session_of(pid: int) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -37,13 +38,16 @@ class AirflowApi:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def health(self) -> dict[str, str]:
-        """The status of metadatabase, scheduler, triggerer and dag_processor; empty while nobody answers."""
+    def health(self, since: datetime | None = None) -> dict[str, str]:
+        """The status of metadatabase, scheduler, triggerer and dag_processor; empty while nobody answers.
+
+        :param since: an older sign of life is ``stale``.
+        """
         try:
             parts = self._client.get("/api/v2/monitor/health", timeout=5).raise_for_status().json()
         except (httpx.HTTPError, ValueError):
             return {}
-        return {name: (part or {}).get("status") or "absent" for name, part in parts.items()}
+        return {name: _status(name, part or {}, since) for name, part in parts.items()}
 
     def call(self, method: str, path: str, **kwargs: Any) -> Any:
         """One authenticated call; returns the parsed body.
@@ -148,3 +152,10 @@ class AirflowApi:
         if answer.is_error:
             raise AirflowError(f"logging in at {self.url} as {self._credentials['username']}: {answer.status_code}")
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _status(name: str, part: Mapping[str, Any], since: datetime | None) -> str:
+    heartbeat = part.get(f"latest_{name}_heartbeat")
+    if since is not None and heartbeat and datetime.fromisoformat(heartbeat.replace("Z", "+00:00")) < since:
+        return "stale"
+    return part.get("status") or "absent"

@@ -10,11 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.processes import Session, start_session
+from demo.processes import Session, signals_held_back, start_session
 from demo.rest import AirflowApi, AirflowError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Standalone:
         self._wrappers = self.home / "bin"
         self._running: dict[str, tuple[subprocess.Popen[bytes], Session]] = {}
         self._seen_parts: set[int] = set()
+        self._started_at = datetime.now(timezone.utc)
         self.env = {
             **_surroundings(),
             "PATH": os.pathsep.join((str(self._wrappers), str(self._bin), os.environ.get("PATH", os.defpath))),
@@ -115,24 +116,31 @@ class Standalone:
     def start_component(self, component: str) -> None:
         """Start one component, at first or again."""
         command = [str(self._wrappers / "airflow"), component]
-        self._running[component] = start_session(command, self.env, self.log_of(component))
+        self._started_at = datetime.now(timezone.utc)
+        with signals_held_back():
+            self._running[component] = start_session(command, self.env, self.log_of(component))
 
     def stop_component(self, component: str) -> None:
         """Ask one component to end, and see to it that nothing of it is left."""
-        process, session = self._running.pop(component)
-        session.stop(_STOP_SECONDS)
+        process, session = self._running[component]
+        session.ask_to_end()
+        session.end(_STOP_SECONDS)
         process.wait()
+        del self._running[component]
 
     def kill_component(self, component: str) -> None:
         """End one component and all it started at once (SIGKILL)."""
-        process, session = self._running.pop(component)
+        process, session = self._running[component]
         session.kill()
         process.wait()
+        del self._running[component]
 
     def wait_healthy(
         self, timeout: float = 240, progress: Callable[[Mapping[str, str]], None] = lambda _: None
     ) -> None:
         """Wait until the metadata database, scheduler, triggerer and dag-processor say that they are healthy.
+
+        What a part said before it was last started counts for nothing.
 
         :param timeout: seconds; a machine with nothing else to do needs 20 to 30.
         :param progress: told the status of each part, again and again.
@@ -140,8 +148,8 @@ class Standalone:
         """
         deadline = time.monotonic() + timeout
         while True:
-            self._check_processes()
-            health = self.api.health()
+            self.check()
+            health = self.api.health(self._started_at)
             progress({part: health.get(part, "starting") for part in _PARTS})
             if all(health.get(part) == "healthy" for part in _PARTS):
                 return
@@ -157,7 +165,7 @@ class Standalone:
         """
         deadline = time.monotonic() + timeout
         while True:
-            self._check_processes()
+            self.check()
             missing = dag_ids - {dag_id for dag_id, dag in self.api.dags().items() if not dag["is_paused"]}
             if not missing:
                 return
@@ -168,17 +176,22 @@ class Standalone:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """End everything that was started here. Once nothing runs it does nothing."""
-        with ExitStack() as stack:
-            for component in self._running:
-                stack.callback(self.stop_component, component)
-            stack.callback(self._seen_parts.clear)
-
-    def leave_running(self) -> list[Session]:
-        """Hand over the processes: :meth:`stop` no longer ends them, whoever takes the result must."""
-        sessions = [session for _, session in self._running.values()]
+        """End everything that was started here. Where nothing runs it does nothing."""
+        for _, session in self._running.values():
+            session.ask_to_end()
+        for process, session in self._running.values():
+            session.end(_STOP_SECONDS)
+            process.wait()
         self._running.clear()
-        return sessions
+        self._seen_parts.clear()
+
+    def sessions(self) -> list[Session]:
+        """The processes that run now, for whoever has to end them when this program no longer can."""
+        return [session for _, session in self._running.values()]
+
+    def leave_running(self) -> None:
+        """:meth:`stop` no longer ends what runs now; see :meth:`sessions`."""
+        self._running.clear()
 
     def log_of(self, component: str) -> Path:
         """The file with all that a component and its processes print."""
@@ -209,7 +222,11 @@ class Standalone:
         if done.returncode:
             raise AirflowError(f"`airflow db migrate` ended with {done.returncode}; see {log}")
 
-    def _check_processes(self) -> None:
+    def check(self) -> None:
+        """Make sure that every process still runs.
+
+        :raises AirflowError: one has ended; with the end of the log.
+        """
         for component, (process, session) in self._running.items():
             ended = process.poll()
             if ended is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.table import Table
     from rich.text import Text
 
@@ -75,9 +76,9 @@ def _text(cell: Cell, styles: Mapping[str, str]) -> Text:
 def _lines(grid: Grid) -> list[str]:
     rows = [grid.headers, *(tuple(_one_line(cell) for cell in row) for row in grid.rows)]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    right = [header in grid.right for header in grid.headers]
+    columns = [(width, header in grid.right) for width, header in zip(widths, grid.headers, strict=True)]
     return [
-        "  ".join(_padded(cell, *how) for cell, *how in zip(row, widths, right, strict=True)).rstrip() for row in rows
+        "  ".join(_padded(cell, *column) for cell, column in zip(row, columns, strict=True)).rstrip() for row in rows
     ]
 
 

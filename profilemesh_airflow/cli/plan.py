@@ -27,7 +27,7 @@ def plan(session: Session, offline: bool) -> None:
     with session.workspace() as workspace, logged(session):
         with waiting(f"planning {len(workspace.refs)} tables"):
             found = offline_plan(workspace) if offline else build_plan(workspace)
-        if session.json:
+        if session.as_json:
             session.answer(plan_document(found))
         else:
             session.warn(found.warnings)
@@ -53,7 +53,7 @@ def diff(session: Session, tables: tuple[str, ...], exit_code: bool) -> None:
         with waiting(f"planning {len(tables) or len(workspace.refs)} tables"):
             detection = detect(workspace, tables)
         session.warn(detection.plan.warnings)
-        if session.json:
+        if session.as_json:
             session.answer(diff_document(detection.diff))
         else:
             render.show_diff(detection.diff)

@@ -43,7 +43,7 @@ def profile(session: Session, tables: tuple[str, ...], changed: bool, force: boo
             refs = select_changes(workspace, tables, changed_only=changed, force=force, reason=reason)
         with Reporter(len(refs)) as reporter:
             profiled, skipped, failed = split(profile_tables(workspace, refs, Worker(_worker_name()), reporter))
-        if session.json:
+        if session.as_json:
             session.answer({"profiled": _all(profiled), "skipped": _all(skipped), "failed": _all(failed)})
         else:
             render.show_outcomes(profiled, skipped, failed)

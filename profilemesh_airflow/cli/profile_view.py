@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,14 +10,79 @@ import click
 from profilemesh_airflow.cli.grid import Grid, printable, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from profilemesh_airflow.core.profile import ColumnProfile
     from profilemesh_airflow.store import StoredProfile
 
-#: A longer value ends in an ellipsis; the whole is in the JSON document.
+#: A longer value ends in an ellipsis; the JSON document has all of it.
 _LONGEST_VALUE = 40
 
-_BARS = "▁▂▃▄▅▆▇█"
+_BARS = " ▁▂▃▄▅▆▇█"
 
-_HEADERS = ("column", "type", "nulls", "distinct", "min", "max", "mean", "stddev", "lengths", "histogram")
+#: Header of the text, and the metrics that stand under it.
+_VIEW = {
+    "nulls": ("null_count", "null_percent"),
+    "distinct": ("distinct_count", "distinct_percent"),
+    "min": ("min",),
+    "max": ("max",),
+    "mean": ("mean",),
+    "stddev": ("stddev",),
+    "lengths": ("min_length", "avg_length", "max_length"),
+    "histogram": ("histogram",),
+}
+
+
+def results_document(profile: StoredProfile) -> dict[str, Any]:
+    """The profile as JSON-safe data; a metric that could not be computed is among the errors instead."""
+    return {
+        "table_key": profile.table_key,
+        "run_id": profile.run_id,
+        "profiled_at": profile.profiled_at.astimezone(timezone.utc).isoformat(),
+        "row_count": profile.row_count,
+        "columns": [
+            {
+                "column": column.name,
+                "type": column.type,
+                "metrics": dict(column.metrics),
+                "errors": dict(column.errors),
+            }
+            for column in profile.columns
+        ],
+    }
+
+
+def show_results(profile: StoredProfile) -> None:
+    """Print the profile: one row a column, then what could not be computed."""
+    moment = profile.profiled_at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    click.echo(f"{profile.table_key}: {profile.row_count} rows, profiled at {moment}, run {profile.run_id}")
+    present = {name for column in profile.columns for name in column.metrics}
+    view = {header: names for header, names in _VIEW.items() if present.intersection(names)}
+    rows = [
+        (column.name, column.type, *(_cell(column.metrics, names) for names in view.values()))
+        for column in profile.columns
+    ]
+    if rows:
+        show(Grid(("column", "type", *view), rows))
+    for column in profile.columns:
+        for metric, error in column.errors.items():
+            what = "not profiled" if metric == "*" else f"{metric} failed"
+            click.echo(printable(f"{column.name} ({column.type}): {what}: {error}"))
+
+
+def _cell(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
+    known = [(name, metrics[name]) for name in names if metrics.get(name) is not None]
+    return " / ".join(_text(name, value) for name, value in known)
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "histogram":
+        return _sparkline([each["count"] for each in value])
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    shown = text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+    return f"{shown} %" if name.endswith("percent") else shown
+
+
+def _sparkline(counts: Sequence[int]) -> str:
+    highest, most = len(_BARS) - 1, max(counts, default=0)
+    # Rounded up, so that a bin with a single value among many is not shown as an empty one.
+    return "".join(_BARS[-(-count * highest // most)] if most else _BARS[0] for count in counts)

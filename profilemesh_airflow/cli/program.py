@@ -1,4 +1,4 @@
-"""The program around the commands: which exit code an error gives, and the one line it prints."""
+"""The program around the commands: which exit code an error gives, and the line it prints."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from profilemesh_airflow.exceptions import ConfigError, NotBuiltError, ProfileMe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Exit codes. :data:`CHANGED` is only for ``diff --exit-code``.
-FAILED, MISUSED, CHANGED, INTERRUPTED = 1, 2, 3, 130
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 #: Errors of the caller: what they wrote, in the configuration or as an argument.
 _MISUSE = (ConfigError, NotBuiltError, UnknownTableError)
@@ -31,7 +30,11 @@ Exit codes: 0 fine, 1 failed, 2 bad usage or configuration; `diff --exit-code` g
 
 
 class Program(click.Group):
-    """A group of commands whose errors are one line on stderr, and an exit code."""
+    """A group of commands whose errors are one line each on stderr, and an exit code."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """The names of the commands, in the order in which they are needed."""
+        return list(self.commands)
 
     def main(
         self,
@@ -58,10 +61,9 @@ class Program(click.Group):
 def create_program(*commands: click.Command) -> Program:
     """The program with the given commands, listed in this order."""
     settings = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
-    program = Program("profilemesh-airflow", help=_HELP, context_settings=settings)
+    program = Program("profilemesh-airflow", help=_HELP, no_args_is_help=False, context_settings=settings)
     for command in commands:
         program.add_command(command)
-    program.list_commands = lambda _: [str(command.name) for command in commands]  # type: ignore[method-assign]
     return click.version_option(__version__, prog_name="profilemesh-airflow")(program)
 
 
@@ -69,8 +71,9 @@ def _report(error: Exception, session: Session) -> int:
     if isinstance(error, click.Abort):
         return INTERRUPTED
     if session.debug and not isinstance(error, click.ClickException):
-        click.echo(session.redact("".join(traceback.format_exception(error)).rstrip()), err=True)
-    click.echo(session.redact(f"error: {_message(error)}"), err=True)
+        click.echo(session.hide("".join(traceback.format_exception(error)).rstrip()), err=True)
+    for line in session.hide(_message(error)).splitlines():
+        click.echo(f"error: {line}", err=True)
     if isinstance(error, click.ClickException):
         return error.exit_code
     return MISUSED if isinstance(error, _MISUSE) else FAILED

@@ -29,7 +29,7 @@ class _Handler(logging.Handler):
         self._session = session
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self._session.redact(printable(record.getMessage()))
+        text = self._session.hide(printable(record.getMessage()))
         # Not click.echo: while a bar is drawn, rich puts what is written to sys.stderr above it.
         print(f"{record.levelname.lower()}: {text}", file=sys.stderr, flush=True)
 

@@ -50,9 +50,7 @@ def show_diff(diff: Diff) -> None:
     _summary({"changed": diff.changes, "removed": diff.removed, "unchanged": diff.unchanged})
 
 
-def show_outcomes(
-    profiled: Sequence[Profiled], skipped: Sequence[Skipped], failed: Sequence[Failed]
-) -> None:
+def show_outcomes(profiled: Sequence[Profiled], skipped: Sequence[Skipped], failed: Sequence[Failed]) -> None:
     """Print what became of every table; what needs attention stands last, next to the prompt."""
     rows: list[tuple[Cell, ...]] = [(out.ref.key, "skipped", "", "", "", out.why) for out in skipped]
     rows += [(out.ref.key, "profiled", *_cost(out), _reasons(out.reasons)) for out in profiled]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.usecases.workspace import Workspace
 
-_P = ParamSpec("_P")
-
 DEFAULT_CONFIG = Path("config.yml")
-
-
-def _as_it_is(text: str) -> str:
-    return text
 
 
 @dataclass
@@ -33,15 +27,14 @@ class Session:
     """One run of the program.
 
     :param config: path of the configuration file.
-    :param json: answer with one JSON document on stdout, instead of text for people.
+    :param as_json: answer with one JSON document on stdout, instead of text for people.
     :param debug: show log messages and the traceback of an error.
-    :param redact: takes the secrets out of a text; knows none before the configuration is opened.
     """
 
     config: Path = DEFAULT_CONFIG
-    json: bool = False
+    as_json: bool = False
     debug: bool = False
-    redact: Callable[[str], str] = field(default=_as_it_is)
+    opened: Workspace | None = field(default=None, init=False)
 
     @contextmanager
     def workspace(self) -> Iterator[Workspace]:
@@ -57,8 +50,17 @@ class Session:
                 f"no {DEFAULT_CONFIG} in {Path.cwd()}; name the configuration with -c/--config or PROFILEMESH_CONFIG"
             )
         with Workspace(load_config(self.config), _airflow_connection) as workspace:
-            self.redact = workspace.redact
+            self.opened = workspace
             yield workspace
+
+    def hide(self, text: str) -> str:
+        """``text`` without a secret of the connections that were used."""
+        used = vars(self.opened) if self.opened else {}
+        settings = [used[name] for name in ("source_settings", "storage_settings") if name in used]
+        secrets = {secret for each in settings for secret in each.secrets()}
+        for secret in sorted(secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def answer(self, document: dict[str, Any]) -> None:
         """Print the document that is the answer of ``--format json``."""
@@ -67,10 +69,10 @@ class Session:
     def warn(self, warnings: Iterable[str]) -> None:
         """Print warnings, one a line, on stderr."""
         for warning in warnings:
-            click.echo(self.redact(f"warning: {warning}"), err=True)
+            click.echo(self.hide(f"warning: {warning}"), err=True)
 
 
-def command_options(function: Callable[Concatenate[Session, _P], None]) -> Callable[_P, None]:
+def command_options(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that every one takes; they reach it as its :class:`Session`."""
 
     @click.option(
@@ -94,11 +96,9 @@ def command_options(function: Callable[Concatenate[Session, _P], None]) -> Calla
     @click.option("--debug", is_flag=True, help="Log on stderr what is done, and show the traceback of an error.")
     @click.pass_obj
     @wraps(function)
-    def command(
-        session: Session, /, *args: _P.args, config: Path, output: str, debug: bool, **kwargs: _P.kwargs
-    ) -> None:
-        session.config, session.json, session.debug = config, output == "json", debug
-        function(session, *args, **kwargs)
+    def command(session: Session, /, config: Path, output: str, debug: bool, **arguments: Any) -> None:
+        session.config, session.as_json, session.debug = config, output == "json", debug
+        function(session, **arguments)
 
     return command
 

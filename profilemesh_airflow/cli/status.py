@@ -21,7 +21,7 @@ def status(session: Session) -> None:
     with session.workspace() as workspace, logged(session):
         session.warn(workspace.config.warnings)
         states = table_states(workspace)
-        if session.json:
+        if session.as_json:
             session.answer({"tables": [state.as_dict() for state in states]})
         else:
             render.show_states(states)
@@ -35,14 +35,14 @@ def results(session: Session, table: str) -> None:
 
     TABLE is a table key, or a name that only one table has.
     """
-    from profilemesh_airflow.cli import render
+    from profilemesh_airflow.cli.profile_view import results_document, show_results
     from profilemesh_airflow.cli.progress import logged
     from profilemesh_airflow.usecases.results import latest_profile
 
     with session.workspace() as workspace, logged(session):
         session.warn(workspace.config.warnings)
         found = latest_profile(workspace, table)
-        if session.json:
-            session.answer(render.results_document(found))
+        if session.as_json:
+            session.answer(results_document(found))
         else:
-            render.show_results(found)
+            show_results(found)

@@ -33,6 +33,10 @@ def _normal_type(value: Any) -> Any:
     return _OTHER_SPELLINGS.get(name, name)
 
 
+def _number_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
 def resolve_path(path: str, directory: Path | None) -> str:
     """The absolute path of a database file.
 
@@ -72,7 +76,7 @@ class ConnectionConfig(Section):
     port: Annotated[WholeNumber, Field(ge=1, le=65535)] | None = None
     database: OptionalText = None
     username: OptionalText = None
-    password: SecretStr | None = None
+    password: Annotated[SecretStr | None, BeforeValidator(_number_as_text)] = None
     schema_: OptionalText = Field(default=None, alias="schema")
     account: OptionalText = None
     warehouse: OptionalText = None

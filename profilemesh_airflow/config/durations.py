@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 
 from profilemesh_airflow.config.base import show
 
-_DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s?)?")
+_UNITS = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?|([0-9]+)")
 
 
 def parse_duration(value: object) -> timedelta:
@@ -23,12 +23,13 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     written = isinstance(value, (str, int)) and not isinstance(value, bool)
-    found = _DURATION.fullmatch(str(value).strip()) if written else None
+    found = _UNITS.fullmatch(str(value).strip()) if written else None
     if found is None or not found[0]:
         raise ValueError(f"{show(value)} is not a duration; write it as 90s, 15m, 24h, 7d or 1h30m")
     try:
-        length = timedelta(**{unit: int(number) for unit, number in found.groupdict().items() if number})
-    except (OverflowError, ValueError):
+        days, hours, minutes, seconds, number = (int(part or 0) for part in found.groups())
+        length = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds + number)
+    except (OverflowError, ValueError):  # the latter: more digits than Python converts
         raise ValueError(f"{show(value)} is too long a duration") from None
     if not length:
         raise ValueError(f"{show(value)} is not allowed; a duration must be longer than zero")

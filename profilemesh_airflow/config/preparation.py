@@ -63,9 +63,10 @@ class Preparation:
         elif shape.kind == "text" and not given and not isinstance(raw, (dict, list)):
             spelling = self._document.spelling(path)
             raw = raw if spelling is None else spelling
-        if isinstance(raw, dict):
+        takes_values = shape.holds_values or shape.kind == "any"
+        if takes_values and isinstance(raw, dict):
             return self._mapping(raw, shape, path, given=given)
-        if isinstance(raw, list):
+        if takes_values and isinstance(raw, list):
             return self._list(raw, shape, path, given=given)
         return self._stand_in(raw, shape, path)
 

@@ -109,12 +109,12 @@ def _has_duplicates(root: yaml.Node) -> bool:
     stack: list[tuple[yaml.Node, frozenset[int]]] = [(root, frozenset())]
     while stack:
         node, around = stack.pop()
-        visited += 1
-        if visited > MOST_VALUES:
-            raise YamlError("its aliases stand for too many values", 1, 1)
         if id(node) in around:
             raise YamlError("a value contains itself", node.start_mark.line + 1, node.start_mark.column + 1)
         children = _children(node)
+        visited += len(children)
+        if visited > MOST_VALUES:
+            raise YamlError("its aliases stand for too many values", 1, 1)
         if children:
             inner = around | {id(node)}
             stack.extend((child, inner) for child in children if not isinstance(child, yaml.ScalarNode))

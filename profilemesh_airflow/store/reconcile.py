@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from profilemesh_airflow.core.diff import Baseline, Change, Diff
 from profilemesh_airflow.core.ledger import Detected, LedgerEntry, Removed, Returned, Step, advance, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from profilemesh_airflow.core.policy import Policy
@@ -53,9 +53,7 @@ class Writes:
     forgotten: list[str] = field(default_factory=list)
 
 
-def reconcile(
-    diff: Diff, seen: LedgerView, current: LedgerView, policy: Policy, new_id: Callable[[], str]
-) -> Writes:
+def reconcile(diff: Diff, seen: LedgerView, current: LedgerView, policy: Policy, new_id: Callable[[], str]) -> Writes:
     """Decide what to write.
 
     Between the look that led to ``diff`` and now, a worker may have committed, and another refresh may have recorded
@@ -86,11 +84,10 @@ class _Reconciliation:
         return self._writes
 
     def _changed(self, change: Change) -> None:
-        answered = _is_answered(change, self._current.baselines.get(change.key), self._current.now, self._policy)
+        if _is_answered(change, self._current.baselines.get(change.key), self._current.now, self._policy):
+            return
         entry = self._current.entries.get(change.key)
-        if answered:
-            self._unchanged(change.key)
-        elif entry is None:
+        if entry is None:
             self._writes.new.append(opened(self._new_id(), change, self._current.now))
         elif not self._step(entry, Detected(change)):
             self._writes.confirmed.append(entry.change_id)

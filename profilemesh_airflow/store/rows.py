@@ -13,9 +13,10 @@ from profilemesh_airflow.core.ledger import CLOSED, LedgerEntry
 from profilemesh_airflow.core.table import TableRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from sqlalchemy import Table
+    from sqlalchemy.engine import RowMapping
     from sqlalchemy.sql.elements import ColumnElement
 
     from profilemesh_airflow.core.plan import Identity, PlanEntry
@@ -95,7 +96,7 @@ def new_change_columns(entry: LedgerEntry, identity: Identity) -> dict[str, Any]
     }
 
 
-def entry_of(row: Mapping[str, Any]) -> LedgerEntry:
+def entry_of(row: RowMapping) -> LedgerEntry:
     """The ledger entry that a row holds."""
     return LedgerEntry(
         change_id=row["change_id"],
@@ -106,7 +107,7 @@ def entry_of(row: Mapping[str, Any]) -> LedgerEntry:
     )
 
 
-def baseline_of(row: Mapping[str, Any]) -> Baseline:
+def baseline_of(row: RowMapping) -> Baseline:
     """The baseline that a row holds."""
     return Baseline(
         ref=_ref_of(row),
@@ -138,5 +139,5 @@ def document_columns(entry: PlanEntry) -> dict[str, str | None]:
     }
 
 
-def _ref_of(row: Mapping[str, Any]) -> TableRef:
+def _ref_of(row: RowMapping) -> TableRef:
     return TableRef(row["dataset_name"], row["schema_name"], row["database_name"])

@@ -30,7 +30,7 @@ class UtcDateTime(_DateTimeDecorator):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """DATETIME(6) on MySQL, whose plain DATETIME has whole seconds."""
         return dialect.type_descriptor(
-            mysql.DATETIME(fsp=6) if dialect.name in _MYSQL else DateTime(timezone=True),  # type: ignore[no-untyped-call]
+            mysql.DATETIME(fsp=6) if dialect.name in _MYSQL else DateTime(timezone=True),
         )
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -57,7 +57,7 @@ class LongText(_TextDecorator):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """LONGTEXT on MySQL, whose TEXT ends at 64 KiB."""
-        return dialect.type_descriptor(mysql.LONGTEXT() if dialect.name in _MYSQL else Text())  # type: ignore[no-untyped-call]
+        return dialect.type_descriptor(mysql.LONGTEXT() if dialect.name in _MYSQL else Text())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """The text with what cannot be stored replaced."""
@@ -75,7 +75,7 @@ def _storable(text: str) -> str:
 
 def key_text(length: int) -> String:
     """ASCII text that may be part of a key, compared by exact case everywhere."""
-    exact = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")  # type: ignore[no-untyped-call]
+    exact = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
     plain: Any = String(length)
     for dialect in _MYSQL:
         plain = plain.with_variant(exact, dialect)

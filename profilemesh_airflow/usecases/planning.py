@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from profilemesh_airflow.core.table import TableRef
+    from profilemesh_airflow.store import LedgerView
     from profilemesh_airflow.usecases.workspace import Workspace
 
 #: Why a table is forced when nobody said.
@@ -22,10 +23,14 @@ NO_REASON = "requested"
 
 @dataclass(frozen=True)
 class Detection:
-    """A plan, and how it differs from the baselines."""
+    """A plan, and how it differs from the baselines.
+
+    :param seen: the ledger, read before the plan was built: nothing that happens meanwhile is settled on older news.
+    """
 
     plan: Plan
     diff: Diff
+    seen: LedgerView
 
 
 def offline_plan(workspace: Workspace) -> Plan:
@@ -67,14 +72,29 @@ def detect(
     :param reason: why it is forced, for the ledger.
     :raises UnknownTableError: a name fits no table, or several.
     """
-    selected = find_tables(workspace.refs, names) or None
-    keys = None if selected is None else {ref.key for ref in selected}
-    forced = (keys or {ref.key for ref in workspace.refs}) if force else ()
-    return compare(workspace, build_plan(workspace, selected), dict.fromkeys(forced, reason or NO_REASON), keys)
+    selected = find_tables(workspace.refs, names)
+    forced = {ref.key for ref in selected or workspace.refs} if force else set()
+    return compare(
+        workspace, workspace.store.peek(workspace.identity), selected, dict.fromkeys(forced, reason or NO_REASON)
+    )
 
 
-def compare(workspace: Workspace, plan: Plan, forced: dict[str, str], only: Collection[str] | None = None) -> Detection:
-    """Compare a plan that is built already; ``forced`` gives the reason by table key."""
-    seen = workspace.store.peek(workspace.identity)
-    after = workspace.policy.profile_after
-    return Detection(plan, diff(plan, seen.baselines, now=seen.now, profile_after=after, forced=forced, only=only))
+def compare(
+    workspace: Workspace, seen: LedgerView, selected: Collection[TableRef], forced: dict[str, str]
+) -> Detection:
+    """Build the plan and compare it with the ledger as it was seen before.
+
+    :param selected: the tables to look at; none means all.
+    :param forced: by table key, why it is a change whatever is unchanged.
+    """
+    plan = build_plan(workspace, selected or None)
+    found = diff(
+        plan,
+        seen.baselines,
+        now=seen.now,
+        profile_after=workspace.policy.profile_after,
+        forced=forced,
+        only={ref.key for ref in selected} or None,
+        waiting=[entry.ref for entry in seen.entries.values()],
+    )
+    return Detection(plan, found, seen)

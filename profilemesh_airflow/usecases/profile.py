@@ -53,17 +53,12 @@ def select_changes(
     :param reason: why, for the ledger.
     """
     named = find_tables(workspace.refs, names)
-    selected = named or list(workspace.refs)
-    keys = {ref.key for ref in selected}
-    if force:
-        forced = keys
-    elif changed_only:
-        forced = set()
-    else:
-        forced = keys - {key for key, entry in workspace.ledger.open_entries(keys).items() if entry.state == PARKED}
-    plan = build_plan(workspace, named or None)
-    record(workspace, compare(workspace, plan, dict.fromkeys(forced, reason or NO_REASON), keys if named else None))
-    return selected
+    seen = workspace.ledger.view()
+    forced = set() if changed_only and not force else {ref.key for ref in named or workspace.refs}
+    if not force:
+        forced -= {key for key, entry in seen.entries.items() if entry.state == PARKED}
+    record(workspace, compare(workspace, seen, named, dict.fromkeys(forced, reason or NO_REASON)))
+    return named or list(workspace.refs)
 
 
 def profile_tables(
@@ -89,7 +84,7 @@ def profile_change(workspace: Workspace, ref: TableRef, worker: Worker) -> Outco
         run = _profile(workspace, ref, worker)
         committed = workspace.ledger.commit(entry, run)
     except Exception as error:  # noqa: BLE001 - the boundary: recorded on the change and returned as its outcome
-        return _failed(workspace, entry, error)
+        return _failed(workspace, entry, worker, error)
     except BaseException:
         workspace.ledger.fail(entry, "interrupted while it was profiled")
         raise
@@ -125,12 +120,12 @@ def _check_empty(workspace: Workspace, ref: TableRef, profile: TableProfile) -> 
         log.warning("table %s is empty", ref.display)
 
 
-def _failed(workspace: Workspace, entry: LedgerEntry, error: Exception) -> Failed:
+def _failed(workspace: Workspace, entry: LedgerEntry, worker: Worker, error: Exception) -> Failed:
     text = str(error) if isinstance(error, ProfileMeshError) else f"{type(error).__name__}: {error}"
     message = workspace.redact(text)
     log.error("profiling %s failed: %s", entry.key, message)
     try:
-        workspace.ledger.fail(entry, message)
+        workspace.ledger.fail(entry, message, dag_id=worker.dag_id, dag_run_id=worker.dag_run_id)
     except StoreError as lost:
         # The claim went to somebody else, or the store is out of reach: its lease brings the change back by itself.
         log.warning("the failure of %s could not be recorded: %s", entry.key, lost)

@@ -17,7 +17,7 @@ def record(workspace: Workspace, detection: Detection) -> list[LedgerEntry]:
 
     :returns: the changes whose doorbell is due, oldest first: new ones, and those that nobody answered in time.
     """
-    return workspace.ledger.record(detection.diff)
+    return workspace.ledger.record(detection.diff, detection.seen)
 
 
 def waiting(workspace: Workspace, change_ids: Iterable[str]) -> list[LedgerEntry]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.exceptions import ConfigError
 from profilemesh_airflow.store import Ledger, Results, Store
 from profilemesh_airflow.usecases.settings import (
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from profilemesh_airflow.config import LoadedConfig
+    from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.core.plan import Identity
     from profilemesh_airflow.core.policy import Policy
     from profilemesh_airflow.core.table import TableRef

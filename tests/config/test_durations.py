@@ -32,7 +32,25 @@ def test_a_duration_is_units_in_falling_order_or_seconds(written: object, second
 
 @pytest.mark.parametrize(
     "written",
-    ["", "m", "30m1h", "1h1h", "1.5h", "15 m", "15M", "-5m", "1:30", "15min", "PT15M", "1w", 1.5, True, None, []],
+    [
+        "",
+        "m",
+        "30m1h",
+        "1h30",
+        "1h1h",
+        "1.5h",
+        "15 m",
+        "15M",
+        "-5m",
+        "1:30",
+        "15min",
+        "PT15M",
+        "1w",
+        1.5,
+        True,
+        None,
+        [],
+    ],
 )
 def test_what_is_no_duration_is_refused_and_the_right_spelling_is_shown(written: object) -> None:
     with pytest.raises(ValueError, match="is not a duration; write it as 90s, 15m, 24h, 7d or 1h30m"):
@@ -46,14 +64,15 @@ def test_a_duration_of_nothing_is_refused(written: object) -> None:
 
 
 def test_a_duration_of_ages_is_refused() -> None:
-    with pytest.raises(ValueError, match="too long"):
-        parse_duration("99999999999999d")
+    for written in ("99999999999999d", "9" * 30 + "s", "9" * 5000):
+        with pytest.raises(ValueError, match="is too long a duration"):
+            parse_duration(written)
 
 
 @given(st.fixed_dictionaries({unit: st.none() | st.integers(0, 9999) for unit in UNITS}))
 def test_every_combination_of_units_adds_up(parts: dict[str, int | None]) -> None:
     seconds = sum(UNITS[unit] * (number or 0) for unit, number in parts.items())
-    written = "".join(f"{number}{unit}" for unit, number in parts.items() if number is not None)
+    written = "".join(f"{parts[unit]}{unit}" for unit in UNITS if parts[unit] is not None)
     if seconds:
         assert parse_duration(written) == timedelta(seconds=seconds)
     else:
@@ -61,11 +80,10 @@ def test_every_combination_of_units_adds_up(parts: dict[str, int | None]) -> Non
             parse_duration(written)
 
 
-@given(st.text(max_size=12))
-def test_any_other_text_is_a_duration_or_a_clear_error(text: str) -> None:
+@given(st.text(alphabet="0123456789dhms ", max_size=12))
+def test_no_text_gives_a_duration_that_is_not_positive(text: str) -> None:
     try:
         length = parse_duration(text)
-    except ValueError as error:
-        assert "duration" in str(error)
-    else:
-        assert length > timedelta(0)
+    except ValueError:
+        return
+    assert length > timedelta(0)

@@ -35,7 +35,9 @@ def test_references_are_replaced(text: str, expanded: str) -> None:
 
 
 def test_an_unset_variable_without_a_default_is_named() -> None:
-    with pytest.raises(ValueError, match=r"environment variable MISSING is not set; set it, or write \$\{VAR:default\}"):
+    with pytest.raises(
+        ValueError, match=r"environment variable MISSING is not set; set it, or write \$\{VAR:default\}"
+    ):
         expand("x${MISSING}", ENVIRON)
 
 
@@ -50,7 +52,7 @@ def test_any_text_can_be_written_with_doubled_dollars(text: str) -> None:
     assert expand(text.replace("${", "$${"), {}) == text
 
 
-@given(st.text(max_size=20), st.text(max_size=20).filter(lambda text: "}" not in text and "${" not in text + "{"))
+@given(st.text(max_size=20), st.text(max_size=20).filter(lambda text: "}" not in text and "${" not in text))
 def test_a_value_is_put_in_as_it_is_and_a_default_only_without_it(value: str, default: str) -> None:
     assert expand(f"<${{V:{default}}}>", {"V": value}) == f"<{value}>"
     assert expand(f"<${{V:{default}}}>", {}) == f"<{default}>"
@@ -81,7 +83,9 @@ execution: {warehouse_limits: "${LIMITS:}"}
 
 
 def test_every_unset_variable_is_reported_with_its_line(errors: Callable[..., list[str]], smallest: str) -> None:
-    text = smallest.replace("database: shop", "database: '${DB}'") + "  histogram_bins: ${BINS}\n  metrics: ${METRICS}\n"
+    text = (
+        smallest.replace("database: shop", "database: '${DB}'") + "  histogram_bins: ${BINS}\n  metrics: ${METRICS}\n"
+    )
     hint = "is not set; set it, or write ${VAR:default}"
     assert errors(text) == [
         f"c.yml:1: source.database: environment variable DB {hint}",
@@ -96,7 +100,8 @@ def test_a_list_from_a_variable_that_is_none_is_an_error(errors: Callable[..., l
         "c.yml:5: profiling.metrics: is not a list or a mapping as YAML writes it"
     ]
     assert errors(text, {"METRICS": "count, min"}) == [
-        "c.yml:5: profiling.metrics: 'count, min' is not allowed; write a list, as [a, b] or with one '- ' line an entry"
+        "c.yml:5: profiling.metrics: 'count, min' is not allowed; "
+        "write a list, as [a, b] or with one '- ' line an entry"
     ]
 
 

@@ -19,9 +19,7 @@ PROD = Identity("prod", "shop")
 
 SLUGS = st.text("ab.-_", min_size=1, max_size=3)
 NAMES = st.text(st.sampled_from("ab.%:/~_- é") | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
-PLACES = st.tuples(
-    st.builds(Identity, SLUGS, SLUGS), st.builds(TableRef, NAMES, st.none() | NAMES, st.none() | NAMES)
-)
+PLACES = st.tuples(st.builds(Identity, SLUGS, SLUGS), st.builds(TableRef, NAMES, st.none() | NAMES, st.none() | NAMES))
 
 
 @pytest.mark.parametrize(

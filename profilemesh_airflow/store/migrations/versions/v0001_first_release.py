@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alembic import op
+from alembic import context, op
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -27,7 +27,7 @@ OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4",
 
 def upgrade() -> None:
     """Make the tables, in the schema and under the names that the caller gave."""
-    attributes = op.get_context().config.attributes
+    attributes = context.config.attributes
     names, schema = attributes["names"], attributes["schema"]
     _make_runs(names.runs, schema)
     _make_results(names.results, names.runs, schema)

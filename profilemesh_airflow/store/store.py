@@ -1,0 +1,137 @@
+"""The store as a whole: open it, migrate it, and hand out the ledger and the results."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from profilemesh_airflow.exceptions import StoreError
+from profilemesh_airflow.store.database import Database
+from profilemesh_airflow.store.ledger import Ledger
+from profilemesh_airflow.store.migrate import check_complete, check_not_newer, find_shape, is_current, upgrade
+from profilemesh_airflow.store.reconcile import LedgerView
+from profilemesh_airflow.store.results import Results
+from profilemesh_airflow.store.schema import HEAD, TableNames, Tables, make_tables
+from profilemesh_airflow.store.views import ViewReader
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from sqlalchemy.engine import Connection
+
+    from profilemesh_airflow.core.connection import ConnectionSettings
+    from profilemesh_airflow.core.plan import Identity
+    from profilemesh_airflow.core.policy import Policy
+
+
+class Store:
+    """The project's own tables in one database. Nothing is connected before it is needed.
+
+    A table that the earlier integration made under a configured name is never touched: this package's own table is then
+    called the same with ``_airflow`` at its end.
+
+    :param settings: the database; for PostgreSQL, ``schema`` says in which of its schemas the tables are.
+    :param names: what the tables are called.
+    :param create_tables: whether :meth:`ensure` may make or migrate them.
+    :raises StoreError: no driver is installed for the database.
+    :raises NotBuiltError: this release cannot keep results in such a database.
+    """
+
+    def __init__(
+        self, settings: ConnectionSettings, names: TableNames | None = None, create_tables: bool = True
+    ) -> None:
+        self._database = Database(settings)
+        self._schema = settings.schema if self._database.dialect != "sqlite" else None
+        self._names = names or TableNames()
+        self._create_tables = create_tables
+        self._tables: Tables | None = None
+
+    def version(self) -> tuple[str | None, str]:
+        """The schema revision that the database is at, none before the first, and this release's own."""
+        if not self._database.exists():
+            return None, HEAD
+        shape = self._database.read(lambda connection: find_shape(connection, self._names, self._schema))
+        return shape.revision, HEAD
+
+    def upgrade(self) -> tuple[str | None, str]:
+        """Bring the tables to this release's schema, whatever ``create_tables`` says.
+
+        Safe when several processes do it at once, and when there is nothing to do.
+
+        :returns: the schema revision before, and the one now.
+        :raises StoreError: the store is at the schema of a newer release, cannot be reached or may not be changed.
+        """
+        before = upgrade(self._database, self._names, self._schema)
+        return before.revision, HEAD
+
+    def ensure(self) -> None:
+        """Make sure that the tables are there, in this release's schema.
+
+        :raises StoreError: they are not and ``create_tables`` is off, or the store cannot be reached or is newer.
+        """
+        self._ready()
+
+    def peek(self, identity: Identity) -> LedgerView:
+        """Baselines and open changes, read without writing anything: a store that is not there yet holds none.
+
+        :raises StoreError: the store cannot be reached, or is newer than this release.
+        """
+        tables = self._find_tables()
+        if tables is not None:
+            return self._database.read(ViewReader(self._database, tables, identity).view)
+        if not self._database.exists():
+            return LedgerView(datetime.now(timezone.utc))
+        return LedgerView(self._database.read(self._database.now))
+
+    def ledger(self, identity: Identity, policy: Policy) -> Ledger:
+        """The ledger of one environment and source; the store is made ready first, as :meth:`ensure` does."""
+        return Ledger(self._database, self._ready(), identity, policy)
+
+    def results(self, identity: Identity) -> Results:
+        """The profiles of one environment and source; the store is made ready first, as :meth:`ensure` does."""
+        return Results(self._database, self._ready(), identity)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ready(self) -> Tables:
+        tables = self._find_tables()
+        if tables is not None:
+            return tables
+        if not self._create_tables:
+            raise StoreError(
+                f"the results store ({self._database.settings.place}) is not at this release's schema and "
+                "storage.create_tables is false; run `profilemesh-airflow store upgrade`"
+            )
+        self._tables = make_tables(upgrade(self._database, self._names, self._schema).names, self._schema)
+        return self._tables
+
+    def _find_tables(self) -> Tables | None:
+        """The tables, if the database has them in this release's schema."""
+        if self._tables is None and self._database.exists():
+            self._tables = self._look_for_tables()
+        return self._tables
+
+    def _look_for_tables(self) -> Tables | None:
+        usual = make_tables(self._names, self._schema)
+        if self._database.read(lambda connection: is_current(connection, usual)):
+            return usual
+
+        def look(connection: Connection) -> Tables | None:
+            shape = find_shape(connection, self._names, self._schema)
+            check_not_newer(shape.revision)
+            if shape.revision != HEAD:
+                return None
+            check_complete(shape)
+            return make_tables(shape.names, self._schema)
+
+        return self._database.read(look)

@@ -1,0 +1,264 @@
+"""SQLite 3.26 and later (table-valued pragmas and JSON functions).
+
+What its data version can miss
+------------------------------
+The version is the number of rows and the greatest rowid (the number alone for a table WITHOUT ROWID). An UPDATE in
+place changes neither, nor does deleting the newest row and inserting another: a table that is changed so needs
+``profile_after`` or a ``watermark`` column. Views and virtual tables have no version: unknown, and so left to
+``profile_after``. Counting reads the whole of the table's smallest index.
+
+Types
+-----
+SQLite checks no types, so the declared one decides what a column is: a name with BOOL is a truth value, with DATE or
+TIME a time, with JSON or XML a document; then SQLite's own rules of affinity apply: INT, REAL, FLOA, DOUB, NUM, DEC and
+MONEY are numbers, CHAR, CLOB and TEXT texts, BLOB is not profiled. Any other name, and none at all, means what is
+stored: all numbers, all texts, or else not profiled. Values of another type than the column's are counted, also as
+distinct values, and have no place in minimum, maximum, mean, standard deviation and histogram.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from profilemesh_airflow.core.plan import Column, TableInfo
+from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.warehouse.dialects.base import Dialect
+from profilemesh_airflow.warehouse.halving import ask_in_halves
+from profilemesh_airflow.warehouse.kinds import Kind
+from profilemesh_airflow.warehouse.moments import MAX_DOUBLE, between, is_finite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy.engine import Connection
+
+    from profilemesh_airflow.warehouse.dialects.base import Run
+    from profilemesh_airflow.warehouse.relation import Relation
+
+_CATALOG = """
+SELECT lower(t.name), t.name, t.type, t.sql, c.name, c.type
+FROM sqlite_master AS t LEFT JOIN pragma_table_xinfo(t.name, 'main') AS c ON c.hidden <> 1
+WHERE t.type IN ('table', 'view') AND lower(t.name) IN (SELECT lower(value) FROM json_each(?))
+ORDER BY t.rowid, c.cid
+"""
+
+#: The same for a view that does not work: SQLite cannot say which columns it has.
+_NAMES = "SELECT lower(name), name, type, sql, NULL, NULL FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)"
+
+_ROWID_NAMES = ("rowid", "_rowid_", "oid")
+
+log = logging.getLogger(__name__)
+
+#: By parts of the declared type, in this order.
+_KIND_OF_DECLARED = (
+    (("BOOL",), Kind.BOOLEAN),
+    (("DATE", "TIME"), Kind.TEMPORAL),
+    (("JSON", "XML"), Kind.NONE),
+    (("INT",), Kind.NUMBER),
+    (("CHAR", "CLOB", "TEXT"), Kind.TEXT),
+    (("BLOB", "BYTEA", "BINARY"), Kind.NONE),
+    (("REAL", "FLOA", "DOUB", "NUM", "DEC", "MONEY"), Kind.NUMBER),
+    (("UUID", "GUID"), Kind.OPAQUE),
+)
+
+#: By the classes of values stored: (numbers, texts, others).
+_KIND_OF_STORED = {
+    (0, 0, 0): Kind.OPAQUE,
+    (1, 0, 0): Kind.NUMBER,
+    (0, 1, 0): Kind.TEXT,
+}
+
+_SNAPSHOT_TRIES = 5
+
+
+class SQLiteDialect(Dialect):
+    """SQLite: one file, one schema; names are matched without regard to the case of ASCII letters, as it does."""
+
+    name = "sqlite"
+    several_databases = False
+    missing_messages = ("no such table",)
+
+    def catalog(
+        self, connection: Connection, refs: Sequence[TableRef], schema: str | None
+    ) -> dict[TableRef, TableInfo]:
+        """One query; a view that does not work is found by asking again for fewer tables at a time."""
+        here = [ref for ref in refs if not ref.database and _ascii_lower(ref.schema or "main") == "main"]
+        found: dict[str, TableInfo] = {}
+
+        def ask(tables: Sequence[str]) -> None:
+            rows = connection.exec_driver_sql(_CATALOG, (json.dumps(tables),))
+            found.update((name, _info(list(columns))) for name, columns in groupby(rows, lambda row: row[0]))
+
+        def give_up(table: str, error: Exception) -> None:
+            rows = connection.exec_driver_sql(_NAMES, (table,))
+            found.update((row[0], _info([row], error=str(getattr(error, "orig", error)))) for row in rows)
+
+        ask_in_halves([ref.table for ref in here], ask, DBAPIError, give_up)
+        infos = ((ref, found.get(_ascii_lower(ref.table))) for ref in here)
+        return {ref: replace(info, ref=ref) for ref, info in infos if info is not None}
+
+    def versions(self, connection: Connection, infos: Sequence[TableInfo]) -> dict[TableRef, str | None]:
+        """One statement; a table that cannot be read is found by asking again for fewer tables at a time."""
+        texts: dict[TableRef, str | None] = dict.fromkeys((info.ref for info in infos), None)
+        quote = connection.dialect.identifier_preparer.quote_identifier
+
+        def ask(asked: Sequence[TableInfo]) -> None:
+            rows = connection.exec_driver_sql(f"VALUES {', '.join(_counts(info, quote) for info in asked)}")
+            texts.update((info.ref, _version(info, *row)) for info, row in zip(asked, rows, strict=True))
+
+        def give_up(info: TableInfo, error: Exception) -> None:
+            log.warning("data version of %s is unknown: %s", info.ref, getattr(error, "orig", error))
+
+        ask_in_halves([info for info in infos if info.details["countable"]], ask, DBAPIError, give_up)
+        return texts
+
+    def why_missing(self, ref: TableRef) -> str:
+        """A file holds one database, and that has one schema."""
+        if ref.database:
+            return "an SQLite file is one database: remove `database`"
+        if ref.schema and _ascii_lower(ref.schema) != "main":
+            return "an SQLite file has no schemas: remove `schema`"
+        return "it does not exist in this file; check the spelling"
+
+    def share_moment(self, connections: Sequence[Connection]) -> Sequence[Connection]:
+        """Two connections see the same moment if nothing was committed between the beginnings of their transactions.
+
+        The last one finds out: its ``data_version`` is read before the first one begins and after it has begun itself.
+        """
+        first, *others = connections
+        for _ in range(_SNAPSHOT_TRIES if others else 0):
+            before = [_data_version(other) for other in others]
+            for other in others:
+                other.rollback()
+            _data_version(first)
+            if before == [_data_version(other) for other in others]:
+                return connections
+            for connection in connections:
+                connection.rollback()
+        return [first]
+
+    def cancel(self, driver_connection: Any) -> None:
+        """Interrupt the running statement."""
+        driver_connection.interrupt()
+
+    def settle(self, info: TableInfo, relation: Relation, run: Run) -> Mapping[str, Kind]:
+        """One scan looks at the storage class of every value of the columns whose type says nothing."""
+        names = [
+            column.name
+            for column, kind in zip(info.columns, info.details["kinds"], strict=True)
+            if kind is Kind.STORED
+        ]
+        if not names:
+            return {}
+        (row,) = run(relation.select(*(expression for name in names for expression in _classes(relation.column(name)))))
+        stored = [tuple(flag or 0 for flag in row[at : at + 3]) for at in range(0, len(row), 3)]
+        return {name: _KIND_OF_STORED.get(flags, Kind.NONE) for name, flags in zip(names, stored, strict=True)}  # type: ignore[call-overload]
+
+    def finite(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[bool]:
+        """Numbers (and for times texts too) that are not infinite; SQLite stores NaN as NULL."""
+        number = sa.and_(sa.func.typeof(value).in_(_literals("integer", "real")), between(value, -MAX_DOUBLE, MAX_DOUBLE))
+        if kind is Kind.TEMPORAL:
+            return sa.or_(sa.func.typeof(value) == sa.literal("text"), number)
+        return number
+
+    def temporal(self, value: Any) -> Any:
+        """SQLite's own text form has a blank where ISO 8601 has a T; a time stored as a number stays a number."""
+        if isinstance(value, str) and value[10:11] == " ":
+            return f"{value[:10]}T{value[11:]}"
+        return value
+
+    def is_regular(self, value: Any, kind: Kind) -> bool:
+        """A finite number, or a text where times are stored."""
+        return is_finite(value) or (kind is Kind.TEMPORAL and isinstance(value, str))
+
+    def partition_key(self, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """As it is stored."""
+        return key
+
+    def partition_value(self, column: Column, value: Any) -> sa.ColumnElement[Any]:
+        """As it is stored; a date or time of the configuration as the text that SQLite has for it."""
+        if hasattr(value, "isoformat"):
+            value = value.isoformat(sep=" ") if hasattr(value, "hour") and hasattr(value, "year") else value.isoformat()
+        return sa.literal(value)
+
+
+def _ascii_lower(name: str) -> str:
+    """Lower case as SQLite's ``lower`` has it: of ASCII letters only."""
+    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def _info(rows: Sequence[Any], error: str | None = None) -> TableInfo:
+    _, name, relation_kind, sql = rows[0][:4]
+    sql = sql or ""
+    columns = tuple(Column(row[4], row[5]) for row in rows if row[4] is not None)
+    virtual = sql[:14].upper() == "CREATE VIRTUAL"
+    options = sql.rpartition(")")[2].upper()
+    details = {
+        "name": name,
+        "schema": None,
+        "kinds": tuple(_kind(column.type) for column in columns),
+        "folded": frozenset(column.name for column in columns) if "RTRIM" in sql.upper() else frozenset(),
+        "countable": relation_kind == "table" and not virtual,
+        "rowid": None if "WITHOUT" in options else _rowid_name(columns),
+    }
+    return TableInfo(
+        ref=TableRef(name),
+        columns=columns,
+        kind="virtual table" if virtual else relation_kind,
+        details=details if error is None else {**details, "error": error},
+    )
+
+
+def _rowid_name(columns: Sequence[Column]) -> str | None:
+    """A name of the rowid that no column hides."""
+    taken = {_ascii_lower(column.name) for column in columns}
+    return next((name for name in _ROWID_NAMES if name not in taken), None)
+
+
+def _kind(declared: str) -> Kind:
+    declared = declared.upper()
+    for parts, kind in _KIND_OF_DECLARED:
+        if any(part in declared for part in parts):
+            return kind
+    return Kind.STORED
+
+
+def _counts(info: TableInfo, quote: Callable[[str], str]) -> str:
+    """Number of rows and greatest rowid, as subqueries of their own: SQLite answers the second from the index's end."""
+    table, rowid = quote(info.details["name"]), info.details["rowid"]
+    greatest = "NULL" if rowid is None else f"(SELECT max({rowid}) FROM main.{table})"
+    return f"((SELECT count(*) FROM main.{table}), {greatest})"
+
+
+def _version(info: TableInfo, rows: int, rowid: int | None) -> str:
+    return f"rows={rows}" if info.details["rowid"] is None else f"rows={rows} max_rowid={rowid or 0}"
+
+
+def _data_version(connection: Connection) -> int:
+    """Changes when another connection has committed; asking begins the transaction's view of the data."""
+    version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+    return version
+
+
+def _classes(value: sa.ColumnElement[Any]) -> Sequence[sa.ColumnElement[Any]]:
+    """Whether there are numbers, texts and others among the values."""
+    storage = sa.func.typeof(value)
+    return tuple(
+        sa.func.max(condition)
+        for condition in (
+            storage.in_(_literals("integer", "real")),
+            storage == sa.literal("text"),
+            storage == sa.literal("blob"),
+        )
+    )
+
+
+def _literals(*texts: str) -> list[sa.ColumnElement[str]]:
+    return [sa.literal(text) for text in texts]

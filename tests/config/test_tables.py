@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from profilemesh_airflow.config import METRICS
+from profilemesh_airflow.core.table import TableRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from profilemesh_airflow.config import LoadedConfig
+
+SOURCE = "source: {type: postgres}\n"
+
+
+def listing(*entries: str) -> str:
+    lines = "".join(f"    - {entry}\n" for entry in entries)
+    return f"{SOURCE}profiling:\n  tables:\n{lines}"
+
+
+def test_an_entry_names_its_table_in_exact_case(load: Callable[..., LoadedConfig]) -> None:
+    text = listing("{database: D, schema: S, table: a.b}", "{table: ' x% '}", "{schema: '', table: T}", "{table: 2024}")
+    assert [table.ref for table in load(text).model.profiling.tables] == [
+        TableRef("a.b", "S", "D"),
+        TableRef(" x% "),
+        TableRef("T"),
+        TableRef("2024"),
+    ]
+
+
+def test_names_that_differ_in_one_part_or_in_case_are_different_tables(load: Callable[..., LoadedConfig]) -> None:
+    text = listing(
+        "{table: t}", "{table: T}", "{schema: t, table: t}", "{schema: T, table: t}", "{database: d, table: t}"
+    )
+    assert len(load(text).model.profiling.tables) == 5
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("{table: t}", "{schema: '', table: t, metrics: [min]}"),
+        ("{schema: 7, table: t}", "{table: t, schema: '7'}"),
+        ("{database: d, schema: s, table: t}", "{schema: s, table: t, database: d}"),
+    ],
+)
+def test_a_table_that_is_listed_twice_is_an_error_with_both_lines(
+    errors: Callable[..., list[str]], first: str, second: str
+) -> None:
+    (error,) = errors(listing(first, "{table: other}", second))
+    assert error.startswith("c.yml:6: profiling.tables[2]: table '")
+    assert error.endswith("' is listed a second time, first on line 4; list each table once")
+
+
+def test_the_same_table_twice_is_found_in_json_too(errors: Callable[..., list[str]]) -> None:
+    text = '{"source": {"type": "postgres"},\n"profiling": {"tables": [\n{"table": "t"},\n\t{"table": "t"}]}}'
+    assert errors(text, name="c.json") == [
+        "c.json:4: profiling.tables[1]: table 't' is listed a second time, first on line 3; list each table once"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("profiling", "message"),
+    [
+        ("", "profiling.tables: lists no table; list the tables by name"),
+        ("profiling: {}\n", "profiling.tables: lists no table; list the tables by name"),
+        ("profiling: {tables: []}\n", "profiling.tables: lists no table; list the tables by name"),
+        ("profiling: {tables: }\n", "profiling.tables: lists no table; list the tables by name"),
+        (
+            "profiling: {tables: [{pattern: 'a*'}, {table: '*'}]}\n",
+            "profiling.tables: lists no table, but for 2 that cannot be used here "
+            "(discovery by pattern is not supported); list the tables by name",
+        ),
+        (
+            "profiling: {tables: sales.orders}\n",
+            "profiling.tables: 'sales.orders' is not allowed; write a list, as [a, b] or with one '- ' line an entry",
+        ),
+        (
+            "profiling: {tables: {a: {table: t}}}\n",
+            "profiling.tables: a mapping is not allowed; write a list, as [a, b] or with one '- ' line an entry",
+        ),
+        (
+            "profiling: [a]\n",
+            "profiling: a list is not allowed; write a mapping, with one 'key: value' line an entry",
+        ),
+    ],
+)
+def test_a_configuration_without_tables_is_an_error(
+    errors: Callable[..., list[str]], profiling: str, message: str
+) -> None:
+    line = 2 if profiling else 1
+    assert errors(SOURCE + profiling) == [f"c.yml:{line}: {message}"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            "sales.orders",
+            "profiling.tables[0]: 'sales.orders' is text where an entry is expected; "
+            "write {schema: sales, table: orders}",
+        ),
+        ("orders", "profiling.tables[0]: 'orders' is text where an entry is expected; write {table: orders}"),
+        (
+            "7",
+            "profiling.tables[0]: 7 is not allowed; write a mapping, with one 'key: value' line an entry",
+        ),
+        (
+            "",
+            "profiling.tables[0]: null is not allowed; write a mapping, with one 'key: value' line an entry",
+        ),
+        ("{schema: s}", "profiling.tables[0].table: missing; this key is required"),
+        ("{table: ''}", "profiling.tables[0].table: '' is empty; give a name"),
+        (
+            "{table: ' '}",
+            "profiling.tables[0].table: ' ' is not the name of a table; list the tables by name",
+        ),
+        (
+            "{table: t, partition: {strategy: newest}}",
+            "profiling.tables[0].partition.strategy: 'newest' is not allowed; "
+            "use one of latest, recent_n, sample, all, specific_values",
+        ),
+        (
+            "{table: t, partition: {strategy: recent}}",
+            "profiling.tables[0].partition.strategy: 'recent' is not allowed; "
+            "use one of latest, recent_n, sample, all, specific_values (did you mean 'recent_n'?)",
+        ),
+        (
+            "{table: t, partition: {strategy: recent_n}}",
+            "profiling.tables[0].partition: strategy 'recent_n' needs recent_n, the number of partitions",
+        ),
+        (
+            "{table: t, partition: {strategy: specific_values, values: []}}",
+            "profiling.tables[0].partition: strategy 'specific_values' needs values, the list of partition values",
+        ),
+        (
+            "{table: t, partition: {values: [[a]]}}",
+            "profiling.tables[0].partition.values[0]: a list is not a single value; "
+            "write text, a number, a date, true, false or null",
+        ),
+        (
+            "{table: t, partition: {recent_n: 0}}",
+            "profiling.tables[0].partition.recent_n: 0 is not allowed; it must be at least 1",
+        ),
+        (
+            "{table: t, sampling: {fraction: 0}}",
+            "profiling.tables[0].sampling.fraction: 0 is not allowed; it must be greater than 0",
+        ),
+        (
+            "{table: t, sampling: {fraction: 1.01}}",
+            "profiling.tables[0].sampling.fraction: 1.01 is not allowed; it must be at most 1",
+        ),
+        ("{table: t, sample_ratio: .nan}", "profiling.tables[0].sample_ratio: nan is not a number"),
+        ("{table: t, sample_ratio: half}", "profiling.tables[0].sample_ratio: 'half' is not a number"),
+        (
+            "{table: t, sampling: {method: bernoulli}}",
+            "profiling.tables[0].sampling.method: 'bernoulli' is not allowed; use one of random, stratified, topk",
+        ),
+        (
+            "{table: t, sampling: {enabled: perhaps}}",
+            "profiling.tables[0].sampling.enabled: 'perhaps' is not allowed; use true or false",
+        ),
+        (
+            "{table: t, histogram_bins: 1001}",
+            "profiling.tables[0].histogram_bins: 1001 is not allowed; it must be at most 1000",
+        ),
+        (
+            "{table: t, metrics: []}",
+            "profiling.tables[0].metrics: lists no metric; name at least one, or leave the key out to have all of them",
+        ),
+        (
+            "{table: t, metrics: [nullcount]}",
+            "profiling.tables[0].metrics[0]: 'nullcount' is not allowed; use one of count, null_count, null_percent, "
+            "distinct_count, distinct_percent, min, max, mean, stddev, histogram, min_length, max_length, avg_length "
+            "(did you mean 'null_count'?)",
+        ),
+        (
+            "{table: t, metrics: count}",
+            "profiling.tables[0].metrics: 'count' is not allowed; "
+            "write a list, as [a, b] or with one '- ' line an entry",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_entry_is_said(errors: Callable[..., list[str]], entry: str, message: str) -> None:
+    assert errors(listing(entry)) == [f"c.yml:4: {message}"]
+
+
+def test_all_errors_are_told_at_once_in_the_order_of_the_file(errors: Callable[..., list[str]]) -> None:
+    text = "airflow: {lease: soon}\n" + listing("{table: t, sample_ratio: 2}", "{tabel: t}") + "  histogram_bins: 0\n"
+    assert [line.split(": ")[:2] for line in errors(text)] == [
+        ["c.yml:1", "airflow.lease"],
+        ["c.yml:5", "profiling.tables[0].sample_ratio"],
+        ["c.yml:6", "profiling.tables[1].table"],
+        ["c.yml:7", "profiling.histogram_bins"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        ("[a, 1, 1.5, true, null]", ("a", 1, 1.5, True, None)),
+        ("[2024-01-31, 2024-01-31 12:00:00]", ("2024-01-31", "2024-01-31T12:00:00")),
+        ("['2024-01-31', '1']", ("2024-01-31", "1")),
+        ("[2024-13-31]", ("2024-13-31",)),
+    ],
+)
+def test_partition_values_are_single_values_and_dates_are_text(
+    load: Callable[..., LoadedConfig], values: str, read: tuple[object, ...]
+) -> None:
+    text = listing(f"{{table: t, partition: {{strategy: specific_values, values: {values}}}}}")
+    (table,) = load(text).model.profiling.tables
+    assert table.partition is not None
+    assert table.partition.values == read
+    assert [type(value) for value in table.partition.values or ()] == [type(value) for value in read]
+
+
+def test_metrics_are_listed_once_and_in_their_order(load: Callable[..., LoadedConfig]) -> None:
+    profiling = load(listing("{table: t, metrics: [max, count, max]}") + "  metrics: [stddev, min]\n").model.profiling
+    assert profiling.tables[0].metrics == ("count", "max")
+    assert profiling.metrics == ("min", "stddev")
+
+
+def test_metrics_of_which_none_is_left_are_all_of_them(load: Callable[..., LoadedConfig]) -> None:
+    assert load(listing("{table: t}") + "  metrics: [data_type_inferred]\n").model.profiling.metrics == METRICS
+
+
+def test_an_older_spelling_next_to_the_newer_one_is_a_warning(warnings: Callable[..., list[str]]) -> None:
+    assert warnings(listing("{table: t, sample_ratio: 0.5, sampling: {enabled: true}}")) == [
+        "c.yml:4: profiling.tables[0].sample_ratio: ignored, since the entry has sampling, the newer spelling of it"
+    ]
+    assert warnings(listing("{table: t, sample_ratio: 0.5}", "{table: u, sampling: {enabled: true}}")) == []
+
+
+def test_a_table_whose_name_has_a_star_in_it_is_a_table(load: Callable[..., LoadedConfig]) -> None:
+    assert load(listing("{table: 'a*'}")).model.profiling.tables[0].table == "a*"
+
+
+def test_a_star_from_a_variable_is_an_error(errors: Callable[..., list[str]]) -> None:
+    assert errors(listing("{table: '${ALL:*}'}")) == [
+        "c.yml:4: profiling.tables[0].table: '*' is not the name of a table; list the tables by name"
+    ]

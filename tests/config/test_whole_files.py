@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from profilemesh_airflow.config import METRICS, load_config
+from profilemesh_airflow.config.model import ProfileMeshConfig
+from profilemesh_airflow.config.shapes import keys_of, shape_of
+from profilemesh_airflow.core import plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from pydantic import SecretStr
+
+    from profilemesh_airflow.config import LoadedConfig
+    from profilemesh_airflow.config.shapes import Shape
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+
+def keys(shape: Shape, path: str = "") -> Iterator[str]:
+    """The path of every key of the format."""
+    if shape.section is not None:
+        for name, below in keys_of(shape.section).items():
+            yield f"{path}.{name}".lstrip(".")
+            yield from keys(below, f"{path}.{name}")
+    elif shape.item is not None:
+        yield from keys(shape.item, path)
+
+
+def written(data: Any, path: str = "") -> Iterator[str]:
+    """The path of every key of a document."""
+    if isinstance(data, dict):
+        for name, value in data.items():
+            yield f"{path}.{name}".lstrip(".")
+            yield from written(value, f"{path}.{name}")
+    elif isinstance(data, list):
+        for item in data:
+            yield from written(item, path)
+
+
+def plain(model: ProfileMeshConfig, exclude: set[str] | None = None) -> Any:
+    """A model as JSON, with durations in seconds and with its passwords."""
+
+    def simple(value: timedelta | SecretStr) -> float | str:
+        return value.total_seconds() if isinstance(value, timedelta) else value.get_secret_value()
+
+    return json.loads(json.dumps(model.model_dump(by_alias=True, exclude=exclude), default=simple))
+
+
+def test_the_example_has_every_key_of_the_format() -> None:
+    data = json.loads((EXAMPLES / "full.json").read_text())
+    of_the_format = {key for key in keys(shape_of(ProfileMeshConfig)) if ".connection." not in key}
+    assert of_the_format - set(written(data)) == set()
+
+
+def test_every_key_of_the_format_loads_without_a_warning_and_alike_from_yaml_and_json() -> None:
+    from_yaml, from_json = load_config(EXAMPLES / "full.yml", {}), load_config(EXAMPLES / "full.json", {})
+    assert from_yaml.warnings == from_json.warnings == ()
+    assert from_yaml.model == from_json.model
+    assert from_yaml.digest != from_json.digest
+
+
+def test_every_key_of_the_format_has_the_value_that_is_written() -> None:
+    model = load_config(EXAMPLES / "full.yml", {}).model
+    data = json.loads((EXAMPLES / "full.json").read_text())
+    dumped = plain(model)
+    data["profiling"]["tables"][0]["metrics"] = ["count", "min", "max"]
+    data["hooks"]["hooks"][0]["log_level"] = "WARNING"
+    data["airflow"].update(redeliver_after=90, lease=7200, profile_after=129600)
+    assert contains(dumped, data) == []
+
+
+def contains(whole: Any, part: Any, path: str = "") -> list[str]:
+    """Where ``part`` says something that ``whole`` does not."""
+    if isinstance(part, dict):
+        return [line for key, value in part.items() for line in contains(whole[key], value, f"{path}.{key}")]
+    if isinstance(part, list) and len(part) == len(whole):
+        return [line for index, item in enumerate(part) for line in contains(whole[index], item, f"{path}.{index}")]
+    return [] if whole == part else [f"{path}: {whole!r} is not {part!r}"]
+
+
+def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig]) -> None:
+    model = load(environ={"AIRFLOW_HOME": "/opt/airflow"}).model
+    assert plain(model, exclude={"source", "storage"}) == {
+        "environment": "development",
+        "profiling": {
+            "tables": [
+                {
+                    "table": "orders",
+                    "schema": "sales",
+                    "database": None,
+                    "partition": None,
+                    "sampling": None,
+                    "sample_ratio": None,
+                    "metrics": None,
+                    "histogram_bins": None,
+                    "compute_histograms": None,
+                    "max_distinct_values": None,
+                }
+            ],
+            "metrics": [
+                "count",
+                "null_count",
+                "null_percent",
+                "distinct_count",
+                "distinct_percent",
+                "min",
+                "max",
+                "mean",
+                "stddev",
+                "histogram",
+                "min_length",
+                "max_length",
+                "avg_length",
+            ],
+            "max_distinct_values": 1000,
+            "compute_histograms": True,
+            "histogram_bins": 10,
+            "default_sample_ratio": 1.0,
+        },
+        "drift_detection": {
+            "strategy": "absolute_threshold",
+            "absolute_threshold": {"low_threshold": 5.0, "medium_threshold": 15.0, "high_threshold": 30.0},
+            "standard_deviation": {"low_threshold": 1.0, "medium_threshold": 2.0, "high_threshold": 3.0},
+            "ml_based": {},
+        },
+        "hooks": {"enabled": True, "hooks": []},
+        "monitoring": {"enable_metrics": False, "port": 9753, "keep_alive": False},
+        "retry": {
+            "enabled": True,
+            "retries": 3,
+            "backoff_strategy": "exponential",
+            "min_backoff": 0.5,
+            "max_backoff": 8.0,
+        },
+        "execution": {"max_workers": 1, "batch_size": 10, "queue_size": 100, "warehouse_limits": {}},
+        "incremental": {
+            "enabled": False,
+            "change_detection": {
+                "enabled": True,
+                "metadata_table": "profilemesh_table_state",
+                "connector_overrides": {},
+                "snapshot_ttl_minutes": 1440,
+            },
+            "partial_profiling": {
+                "enabled": True,
+                "allow_partition_pruning": True,
+                "max_partitions_per_run": 64,
+                "mergeable_metrics": ["count", "null_count", "null_percent", "min", "max", "mean", "stddev"],
+            },
+            "adaptive_scheduling": {
+                "enabled": True,
+                "default_interval_minutes": 1440,
+                "min_interval_minutes": 60,
+                "max_interval_minutes": 10080,
+                "priority_overrides": {},
+                "staleness_penalty_minutes": 1440,
+            },
+            "cost_controls": {
+                "enabled": True,
+                "max_bytes_scanned": None,
+                "max_rows_scanned": None,
+                "fallback_strategy": "sample",
+                "sample_fraction": 0.1,
+            },
+        },
+        "airflow": {
+            "topology": "per_table",
+            "refresh_schedule": None,
+            "redeliver_after": 900,
+            "lease": 3600,
+            "max_attempts": 5,
+            "budget": None,
+            "listen_to_upstream": False,
+            "profile_after": 86400,
+            "on_empty": "pass",
+        },
+    }
+
+
+def test_the_metrics_are_those_that_the_plan_knows_in_the_same_order() -> None:
+    assert METRICS == plan.METRICS
+
+
+def test_a_null_or_empty_section_is_the_default(load: Callable[..., LoadedConfig], smallest: str) -> None:
+    assert load(f"{smallest}hooks:\nretry: {{}}\nairflow: {{lease: null, budget: ~}}\n").model == load().model
+
+
+def test_the_order_of_keys_and_comments_have_no_meaning(load: Callable[..., LoadedConfig]) -> None:
+    one = """\
+# one
+source: {type: sqlite, filepath: /a.db}
+profiling: {histogram_bins: 5, tables: [{schema: s, table: t}]}
+"""
+    two = """\
+profiling: {tables: [{table: t, schema: s}], histogram_bins: 5} # two
+source: {filepath: /a.db, type: sqlite}
+"""
+    assert load(one).model == load(two).model
+    assert load(one).digest != load(two).digest
+
+
+def test_a_file_of_the_successor_loads_and_each_thing_it_loses_is_a_warning() -> None:
+    path = EXAMPLES / "successor.yml"
+    loaded = load_config(path, {})
+    assert [table.ref.key for table in loaded.model.profiling.tables] == ["public.customers", "public.orders"]
+    assert loaded.model.profiling.metrics == METRICS[:10]
+    assert loaded.model.drift_detection.strategy == "absolute_threshold"
+    assert [hook.type for hook in loaded.model.hooks.hooks] == ["logging"]
+    assert loaded.model.source.host == "localhost"
+    discovery = "discovery by pattern is not supported in this release; the entry is ignored, list the tables by name"
+    key = "this key is not supported here and is ignored"
+    assert [line.replace(f"{path}:", "") for line in loaded.warnings] == [
+        f"15: storage.enable_expectation_learning: {key}",
+        f"16: storage.learning_window_days: {key}",
+        f"17: storage.min_samples: {key}",
+        f"18: storage.ewma_lambda: {key}",
+        f"19: storage.enable_anomaly_detection: {key}",
+        f"20: storage.anomaly_enabled_methods: {key}",
+        "21: contracts: section 'contracts' is not supported here and is ignored",
+        "22: datasets: section 'datasets' is not supported here and is ignored",
+        f"27: profiling.tables[1]: pattern: {discovery}",
+        f"28: profiling.tables[2]: pattern: {discovery}",
+        f"29: profiling.tables[3]: select_schema: {discovery}",
+        f"30: profiling.tables[4]: select_all_schemas: {discovery}",
+        f"31: profiling.tables[5]: tags: {discovery}",
+        f"32: profiling.tables[6]: dbt_ref: {discovery}",
+        f"33: profiling.tables[7]: dbt_selector: {discovery}",
+        f"34: profiling.tables[8]: table: '*': {discovery}",
+        f"35: profiling.tables[9].columns: {key}",
+        f"35: profiling.tables[9].override_priority: {key}",
+        f"36: profiling.table_discovery: {key}",
+        f"37: profiling.discovery_options: {key}",
+        "38: profiling.metrics[2]: 'null_ratio' is not supported here; 'null_percent' is used in its place",
+        "38: profiling.metrics[4]: 'unique_ratio' is not supported here; 'distinct_percent' is used in its place",
+        "38: profiling.metrics[5]: 'approx_distinct_count' is not supported here; "
+        "'distinct_count' is used in its place",
+        "39: profiling.metrics[11]: 'data_type_inferred' is not supported here; it is ignored",
+        f"41: profiling.enable_enrichment: {key}",
+        f"42: profiling.extract_lineage: {key}",
+        "44: drift_detection.strategy: 'statistical' is not supported here; 'absolute_threshold' is used in its place",
+        f"46: drift_detection.statistical: {key}",
+        f"47: drift_detection.baselines: {key}",
+        f"48: drift_detection.enable_type_specific_thresholds: {key}",
+        "52: hooks.hooks[0]: hook type 'slack' is not supported here; the hook is ignored",
+        *(
+            f"{line}: {name}: section '{name}' is not supported here and is ignored"
+            for line, name in enumerate(
+                (
+                    "lineage",
+                    "llm",
+                    "quality_scoring",
+                    "rca",
+                    "schema_change",
+                    "smart_selection",
+                    "validation",
+                    "visualization",
+                ),
+                start=54,
+            )
+        ),
+    ]
+
+
+def test_lines_and_positions_are_those_of_the_file_though_entries_are_left_out(
+    errors: Callable[..., list[str]],
+) -> None:
+    text = """\
+source: {type: postgres}
+profiling:
+  tables:
+    - {pattern: "a*"}
+    - {table: one, metrics: [data_type_inferred, counts]}
+    - {pattern: "b*"}
+    - {table: two, histogram_bins: 0}
+    - {table: two}
+"""
+    found = errors(text)
+    assert [line.split(": ")[:2] for line in found] == [
+        ["c.yml:5", "profiling.tables[1].metrics[1]"],
+        ["c.yml:7", "profiling.tables[3].histogram_bins"],
+        ["c.yml:8", "profiling.tables[4]"],
+    ]
+    assert found[2].endswith("table 'two' is listed a second time, first on line 7; list each table once")
+
+
+@pytest.mark.parametrize("name", ["many.yml", "many.json"])
+def test_a_thousand_tables_load_in_a_moment(tmp_path: Path, name: str) -> None:
+    tables = [
+        {"schema": "sales", "table": f"table_{number}", "partition": {"key": "day", "strategy": "latest"}}
+        for number in range(1000)
+    ]
+    data = {"source": {"type": "postgres", "database": "shop"}, "profiling": {"tables": tables}}
+    lines = "\n".join(f"    - {json.dumps(table)}" for table in tables)
+    yaml_text = f"source: {{type: postgres, database: shop}}\nprofiling:\n  tables:\n{lines}\n"
+    path = tmp_path / name
+    path.write_text(json.dumps(data) if name.endswith("json") else yaml_text)
+    load_config(path, {})
+    spent = []
+    for _ in range(3):
+        start = time.process_time()
+        loaded = load_config(path, {})
+        spent.append(time.process_time() - start)
+    assert len(loaded.model.profiling.tables) == 1000
+    assert min(spent) < 0.15
