@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
+from sqlalchemy import __version__ as sqlalchemy_version, create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine
 
 from profilemesh_airflow.exceptions import NotBuiltError, StoreError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: How long a statement waits for another writer of the same SQLite file.
 SQLITE_WAIT_SECONDS = 30
 POSTGRES_CONNECT_SECONDS = 10
+#: In order of preference; SQLAlchemy 1.4 cannot use psycopg 3.
+POSTGRES_DRIVERS = ("psycopg2",) if sqlalchemy_version.startswith("1.") else ("psycopg2", "psycopg")
 
 #: Execution option of a connection: how SQLite is to begin its transactions, ``DEFERRED`` or ``IMMEDIATE``.
 BEGIN_MODE = "profilemesh_begin_mode"
@@ -97,7 +99,7 @@ def _postgres(settings: ConnectionSettings) -> Engine:
 
 
 def _postgres_driver() -> str:
-    for driver in ("psycopg2", "psycopg"):
+    for driver in POSTGRES_DRIVERS:
         if find_spec(driver):
             return driver
     raise StoreError(

@@ -66,7 +66,7 @@ class LongText(_TextDecorator):
 
 def is_storable(text: str) -> bool:
     """Whether every database can hold the text as it is."""
-    return "\x00" not in text and _storable(text) == text
+    return "\x00" not in text and (text.isascii() or _storable(text) == text)
 
 
 def _storable(text: str) -> str:

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pytest
 
 from profilemesh_airflow.config import METRICS, load_config
 from profilemesh_airflow.config.model import ProfileMeshConfig
@@ -290,24 +287,3 @@ profiling:
         ["c.yml:8", "profiling.tables[4]"],
     ]
     assert found[2].endswith("table 'two' is listed a second time, first on line 7; list each table once")
-
-
-@pytest.mark.parametrize("name", ["many.yml", "many.json"])
-def test_a_thousand_tables_load_in_a_moment(tmp_path: Path, name: str) -> None:
-    tables = [
-        {"schema": "sales", "table": f"table_{number}", "partition": {"key": "day", "strategy": "latest"}}
-        for number in range(1000)
-    ]
-    data = {"source": {"type": "postgres", "database": "shop"}, "profiling": {"tables": tables}}
-    lines = "\n".join(f"    - {json.dumps(table)}" for table in tables)
-    yaml_text = f"source: {{type: postgres, database: shop}}\nprofiling:\n  tables:\n{lines}\n"
-    path = tmp_path / name
-    path.write_text(json.dumps(data) if name.endswith("json") else yaml_text)
-    load_config(path, {})
-    spent = []
-    for _ in range(3):
-        start = time.process_time()
-        loaded = load_config(path, {})
-        spent.append(time.process_time() - start)
-    assert len(loaded.model.profiling.tables) == 1000
-    assert min(spent) < 0.15

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from demo.rest import AirflowApi
 from demo.standalone import SEPARATE, Standalone
+
+if TYPE_CHECKING:
+    from demo.rest import AirflowApi
 
 pytestmark = pytest.mark.e2e
 

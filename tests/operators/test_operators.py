@@ -55,7 +55,11 @@ class Context(dict):
     def __init__(self, **params):
         self.xcom = {}
         instance = SimpleNamespace(
-            dag_id="dag", run_id="run", task_id="task", try_number=1, xcom_push=lambda key, value: self.xcom.update({key: value})
+            dag_id="dag",
+            run_id="run",
+            task_id="task",
+            try_number=1,
+            xcom_push=lambda key, value: self.xcom.update({key: value}),
         )
         super().__init__(ti=instance, run_id="run", params=params, outlet_events=OutletEventAccessors())
 

@@ -143,7 +143,7 @@ def test_thresholds_are_those_of_the_absolute_strategy():
 def test_a_drift_strategy_that_is_not_built_is_refused_by_name():
     found = model("profiling: {tables: [{table: b}]}\ndrift_detection: {strategy: ml_based}\n")
 
-    with pytest.raises(NotBuiltError, match="drift_detection.strategy: ml_based is not supported"):
+    with pytest.raises(NotBuiltError, match=r"drift_detection\.strategy: ml_based is not supported"):
         thresholds_of(found)
 
 

