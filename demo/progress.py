@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import TaskID
 
-#: Where there is no live line, the same step speaks again after so many seconds at the earliest.
-_PLAIN_SECONDS = 2.0
+#: Where there is no live line, a step speaks again after so many seconds if it has news, and if it has none.
+_NEWS_SECONDS, _NO_NEWS_SECONDS = 2.0, 10.0
 
 
 class Step:
@@ -40,12 +40,11 @@ class Step:
         """Tell how far it is."""
         if self._live is not None and self._task is not None:
             self._live.update(self._task, detail=escape(detail), completed=completed)
-        elif detail != self._detail and time.monotonic() - self._spoken_at >= _PLAIN_SECONDS:
-            self._console.print(f"     {escape(detail)}", soft_wrap=True)
-            self._spoken_at = time.monotonic()
-        else:
             return
-        self._detail = detail
+        now = time.monotonic()
+        if now - self._spoken_at >= (_NO_NEWS_SECONDS if detail == self._detail else _NEWS_SECONDS):
+            self._console.print(f"     {now - self._started_at:4.0f} s  {escape(detail)}", soft_wrap=True)
+            self._spoken_at, self._detail = now, detail
 
     @contextmanager
     def running(self) -> Iterator[Step]:

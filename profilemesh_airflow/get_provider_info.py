@@ -8,7 +8,7 @@ from typing import Any
 def get_provider_info() -> dict[str, Any]:
     """Metadata of the provider, in the one form that every Airflow version reads."""
     # 2.x reads `dataset-uris`, 3.x `asset-uris`.
-    uris = [{"schemes": ["profilemesh"], "handler": "profilemesh_airflow.assets.sanitize_uri", "factory": None}]
+    uris = [{"schemes": ["profilemesh"], "handler": "profilemesh_airflow.assets.sanitize_uri"}]
     return {
         "package-name": "profilemesh-airflow",
         "name": "ProfileMesh",

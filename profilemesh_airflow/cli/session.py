@@ -16,7 +16,6 @@ from profilemesh_airflow.exceptions import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.usecases.workspace import Workspace
 
 DEFAULT_CONFIG = Path("config.yml")
@@ -42,6 +41,7 @@ class Session:
 
         :raises ConfigError: there is no such file, or it is wrong.
         """
+        from profilemesh_airflow.cli.connections import airflow_connection
         from profilemesh_airflow.config import load_config
         from profilemesh_airflow.usecases.workspace import Workspace
 
@@ -49,7 +49,7 @@ class Session:
             raise ConfigError(
                 f"no {DEFAULT_CONFIG} in {Path.cwd()}; name the configuration with -c/--config or PROFILEMESH_CONFIG"
             )
-        with Workspace(load_config(self.config), _airflow_connection) as workspace:
+        with Workspace(load_config(self.config), airflow_connection) as workspace:
             self.opened = workspace
             yield workspace
 
@@ -101,16 +101,3 @@ def command_options(function: Callable[..., None]) -> Callable[..., None]:
         function(session, **arguments)
 
     return command
-
-
-def _airflow_connection(conn_id: str) -> ConnectionSettings:
-    try:
-        from profilemesh_airflow.hooks.connections import resolve_connection
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "airflow":
-            raise
-        raise ConfigError(
-            f"connection {conn_id!r} is Airflow's, and Airflow is not installed here; install apache-airflow, or give "
-            "type, host and the rest in the configuration instead of conn_id"
-        ) from error
-    return resolve_connection(conn_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.assets import table_asset
-from profilemesh_airflow.compat.airflow import DAG, Param, get_parsing_context
+from profilemesh_airflow.compat.airflow import DAG, get_parsing_context
 from profilemesh_airflow.core.uri import profiling_dag_id
 from profilemesh_airflow.dagbuilder.common import ParsedConfig, dag_arguments, parse_config
 from profilemesh_airflow.operators.drift import ProfileMeshDriftOperator
@@ -21,7 +21,7 @@ _DOC = """\
 Profiles one table when the plan refresh found it changed. The asset event that starts it is only a doorbell: the task
 reads the change, with its reasons, from the ledger, and is skipped when there is none.
 
-**Trigger it by hand** with `force` to profile the table even if nothing changed.
+**Trigger it by hand** with the configuration `{"force": true}` to profile the table even if nothing changed.
 """
 
 
@@ -62,15 +62,12 @@ def _build(
     dag_id: str, config: ParsedConfig, ref: TableRef, default_args: dict[str, Any] | None, arguments: dict[str, Any]
 ) -> DAG:
     table = {"table": ref.table, "schema": ref.schema or "", "database": ref.database or ""}
-    own = {
-        "dag_display_name": f"Profile {ref.display} ({config.identity.environment}, {config.identity.source})",
-        "params": {"force": Param(False, type="boolean", title="Force", description="Profile it whatever changed.")},
-    }
+    shown = f"Profile {ref.display} ({config.identity.environment}, {config.identity.source})"
     with DAG(
         dag_id,
         schedule=[table_asset(config.identity, "change", ref)],
-        default_args=default_args,
-        **{**own, **arguments},
+        default_args=default_args or {},
+        **{"dag_display_name": shown, **arguments},
     ) as dag:
         profile = ProfileMeshTableOperator(
             task_id="profile",

@@ -56,7 +56,7 @@ def build_plan_refresh_dag(
     if schedule is _FROM_CONFIG:
         schedule = config.model.airflow.refresh_schedule
     arguments = dag_arguments(config, tags, **{"doc_md": _DOC, "params": _params(config), **dag_kwargs})
-    with DAG(dag_id, schedule=schedule, default_args=default_args, **arguments) as dag:
+    with DAG(dag_id, schedule=schedule, default_args=default_args or {}, **arguments) as dag:
         detect = ProfileMeshDetectOperator(task_id="detect_and_record", config_path=config.path)
         ProfileMeshRingOperator.partial(
             task_id="ring", config_path=config.path, outlets=[changes_alias(config.identity)]

@@ -10,6 +10,7 @@ from profilemesh_airflow.config import LoadedConfig, load_config
 from profilemesh_airflow.hooks.connections import resolve_connection
 from profilemesh_airflow.usecases.planning import build_plan
 from profilemesh_airflow.usecases.workspace import Workspace
+from profilemesh_airflow.warehouse import connect
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -62,5 +63,5 @@ class ProfileMeshHook(BaseHook):
             return build_plan(workspace)
 
     def get_engine(self) -> Engine:
-        """An SQLAlchemy engine on the profiled database; the caller disposes of it."""
-        return self.workspace().warehouse.engine()
+        """An SQLAlchemy engine that reads the profiled database; the caller disposes of it."""
+        return connect(self.workspace().source_settings, read_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,15 +20,14 @@ if TYPE_CHECKING:
 class ProfileMeshOperator(BaseOperator):
     """Base of the operators: opens the configuration when the task runs, never while the DAG file is parsed.
 
-    :param config_path: path of the ProfileMesh configuration (templated).
+    The operators set ``config_path`` themselves, each in the one ``__init__`` it has: Airflow wraps every one in the
+    hierarchy, and a file with thousands of generated tasks pays for each.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("config_path",)
     ui_color = "#d5ece4"
 
-    def __init__(self, *, config_path: str | os.PathLike[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.config_path = os.fspath(config_path)
+    config_path: str
 
     def open_workspace(self) -> Workspace:
         """The configuration with its databases, to be used as a context manager."""
@@ -37,20 +35,13 @@ class ProfileMeshOperator(BaseOperator):
 
 
 class ProfileMeshSingleTableOperator(ProfileMeshOperator):
-    """Base of the operators that are about one table.
-
-    :param table: the table's name (templated).
-    :param schema: its schema, if the configuration gives one (templated).
-    :param database: its database, if the configuration gives one (templated).
-    """
+    """Base of the operators that are about one table."""
 
     template_fields: ClassVar[Sequence[str]] = ("config_path", "table", "schema", "database")
 
-    def __init__(self, *, table: str, schema: str = "", database: str = "", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.table = table
-        self.schema = schema
-        self.database = database
+    table: str
+    schema: str
+    database: str
 
     def find_ref(self, workspace: Workspace) -> TableRef:
         """The operator's table in the plan.

@@ -20,7 +20,19 @@ class ProfileMeshDriftOperator(ProfileMeshSingleTableOperator):
     """Compares a table's latest profile with its previous one; skipped when nothing drifted.
 
     The report is returned, and is the extra of the event on the table's ``drift`` asset where that is an outlet.
+
+    :param config_path: path of the ProfileMesh configuration (templated).
+    :param table: the table's name (templated).
+    :param schema: its schema, if the configuration gives one (templated).
+    :param database: its database, if the configuration gives one (templated).
     """
+
+    def __init__(self, *, config_path: str, table: str, schema: str = "", database: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config_path = config_path
+        self.table = table
+        self.schema = schema
+        self.database = database
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Compare, log every finding, and succeed only when there is one."""

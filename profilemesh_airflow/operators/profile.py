@@ -26,13 +26,30 @@ class ProfileMeshTableOperator(ProfileMeshSingleTableOperator):
 
     The summary of the profile is returned, and pushed as ``profiling_result``.
 
+    :param config_path: path of the ProfileMesh configuration (templated).
+    :param table: the table's name (templated).
+    :param schema: its schema, if the configuration gives one (templated).
+    :param database: its database, if the configuration gives one (templated).
     :param changed_only: profile the table only if the ledger holds an open change for it, and skip the task otherwise.
-        This is what a per-table DAG does when its doorbell rings. Without it, the table is profiled in any case. The
-        run's param ``force``, where it is set, profiles the table in any case too.
+        This is what a per-table DAG does when its doorbell rings. Without it, the table is profiled in any case; so
+        it is when the run was started with the configuration ``{"force": true}``.
     """
 
-    def __init__(self, *, changed_only: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        config_path: str,
+        table: str,
+        schema: str = "",
+        database: str = "",
+        changed_only: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.config_path = config_path
+        self.table = table
+        self.schema = schema
+        self.database = database
         self.changed_only = changed_only
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +58,7 @@ class ProfileMeshTableOperator(ProfileMeshSingleTableOperator):
         :raises ProfileError: the table could not be profiled; the change stays open, with the error.
         """
         worker = worker_of(context)
-        force = bool(context["params"].get("force"))
+        force = bool((context["dag_run"].conf or {}).get("force"))
         with self.open_workspace() as workspace:
             ref = self.find_ref(workspace)
             if force or not self.changed_only:
@@ -67,6 +84,7 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
 
     The summary is returned, and pushed as ``profiling_results``.
 
+    :param config_path: path of the ProfileMesh configuration (templated).
     :param table_patterns: the tables, each a mapping of ``table`` and, where the configuration gives them, ``schema``
         and ``database``; none means every table of the configuration (templated).
     :param emit_xcom: whether to push ``profiling_results``.
@@ -75,9 +93,15 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
     template_fields: ClassVar[Sequence[str]] = ("config_path", "table_patterns")
 
     def __init__(
-        self, *, table_patterns: list[dict[str, str]] | None = None, emit_xcom: bool = True, **kwargs: Any
+        self,
+        *,
+        config_path: str,
+        table_patterns: list[dict[str, str]] | None = None,
+        emit_xcom: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.config_path = config_path
         self.table_patterns = table_patterns
         self.emit_xcom = emit_xcom
 

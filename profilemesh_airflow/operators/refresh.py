@@ -32,8 +32,13 @@ class ProfileMeshDetectOperator(ProfileMeshOperator):
     Reads the run's params: ``tables`` (which to look at; empty for all), ``force`` (a change whether or not anything
     differs), ``reason`` (why, for the ledger) and ``dry_run`` (log the difference and write nothing).
 
+    :param config_path: path of the ProfileMesh configuration (templated).
     :returns: the ids of the changes whose doorbell is due, in chunks of at most :data:`EVENTS_PER_TASK`.
     """
+
+    def __init__(self, *, config_path: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config_path = config_path
 
     def execute(self, context: Mapping[str, Any]) -> list[list[str]]:
         """Detect, log the difference with its reasons, and record it."""
@@ -73,13 +78,15 @@ class ProfileMeshRingOperator(ProfileMeshOperator):
 
     An event is only a doorbell: the worker reads the ledger. So it does no harm to ring twice, or not to be heard.
 
+    :param config_path: path of the ProfileMesh configuration (templated).
     :param change_ids: changes in the ledger (templated; usually mapped over chunks).
     """
 
     template_fields: ClassVar[Sequence[str]] = ("config_path", "change_ids")
 
-    def __init__(self, *, change_ids: list[str], **kwargs: Any) -> None:
+    def __init__(self, *, config_path: str, change_ids: list[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.config_path = config_path
         self.change_ids = change_ids
 
     def execute(self, context: Mapping[str, Any]) -> None:

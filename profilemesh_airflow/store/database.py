@@ -138,6 +138,8 @@ class Database:
             raise self._error("other writers kept changing the same rows; try again later") from error
         except SQLAlchemyError as error:
             reason = str(error.orig) if isinstance(error, DBAPIError) and error.orig else str(error)
+            # The driver's further lines repeat the statement.
+            reason = reason.strip().partition("\n")[0]
             # The cause is shown with the traceback, so it must not hold a secret either.
             cause = error if self.redact(str(error)) == " ".join(str(error).split()) else None
             raise self._error(reason) from cause

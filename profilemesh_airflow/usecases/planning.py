@@ -54,11 +54,7 @@ def build_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -
         PlanEntry(ref, settings[ref], catalog.get(ref), missing=ref not in catalog, data_version=versions.get(ref))
         for ref in refs
     )
-    missing = tuple(
-        f"table {ref.display} does not exist in {workspace.source_settings.place}, or this login may not see it"
-        for ref in refs
-        if ref not in catalog
-    )
+    missing = tuple(workspace.warehouse.why_missing(ref) for ref in refs if ref not in catalog)
     return Plan(workspace.identity, entries, workspace.config.warnings + missing)
 
 

@@ -95,10 +95,7 @@ def _profile(workspace: Workspace, ref: TableRef, worker: Worker) -> RunRecord:
     # The data version is read here, before the first row: what arrives meanwhile is the next change, not a lost one.
     (planned,) = build_plan(workspace, [ref]).entries
     if planned.info is None:
-        raise TableMissingError(
-            f"table {ref.display} does not exist in {workspace.source_settings.place}, or this login may not see it; "
-            "create it, grant the right to read it, or take it out of profiling.tables"
-        )
+        raise TableMissingError(workspace.warehouse.why_missing(ref))
     profile = workspace.warehouse.profile(planned.info, planned.settings)
     _check_empty(workspace, ref, profile)
     return RunRecord(

@@ -50,6 +50,4 @@ def bin_number(value: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.Colum
 
 def histogram(edges: Sequence[float], counts: Mapping[int, int]) -> list[dict[str, Any]]:
     """The bins as the format wants them; ``counts`` by bin number, an absent one is empty."""
-    return [
-        {"bin_start": edges[i], "bin_end": edges[i + 1], "count": counts.get(i, 0)} for i in range(len(edges) - 1)
-    ]
+    return [{"bin_start": edges[i], "bin_end": edges[i + 1], "count": counts.get(i, 0)} for i in range(len(edges) - 1)]

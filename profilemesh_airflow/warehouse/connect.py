@@ -50,7 +50,7 @@ def connect(settings: ConnectionSettings, *, read_only: bool) -> Engine:
         build = _BUILDERS[settings.type]
     except KeyError:
         raise NotBuiltError(
-            f"databases of type {settings.type!r} are not supported yet; this release has {', '.join(sorted(_BUILDERS))}"
+            f"databases of type {settings.type!r} are not supported yet; this release has {', '.join(connectable())}"
         ) from None
     return build(settings, read_only=read_only)
 

@@ -8,13 +8,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 def ask_in_halves(
     items: Sequence[T],
     ask: Callable[[Sequence[T]], None],
-    refused: type[Exception],
-    give_up: Callable[[T, Exception], None],
+    refused: type[E],
+    give_up: Callable[[T, E], None],
 ) -> None:
     """Call ``ask`` with all items; where it raises ``refused``, with each half, and so on.
 

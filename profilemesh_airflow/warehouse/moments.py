@@ -1,9 +1,9 @@
-"""Mean and standard deviation, stable for any numbers: values are shifted by a centre and scaled before they are summed.
+"""Mean and standard deviation, stable for any numbers.
 
-The sums are the shifted sums of the textbook formula, variance = (S2 - S1^2 / n) / (n - 1), with S1 and S2 the sums of
-``z = (x - centre) * factor`` and of its squares (Chan, Golub, LeVeque 1983, "Algorithms for Computing the Sample
-Variance"). With the centre near the mean nothing cancels; with ``factor`` a power of two the scaling is exact, and
-squares neither overflow nor vanish.
+Values are shifted by a centre and scaled before they are summed. The formula is the textbook's, variance =
+(S2 - S1^2 / n) / (n - 1), with S1 and S2 the sums of ``z = (x - centre) * factor`` and of its squares (Chan, Golub,
+LeVeque 1983, "Algorithms for Computing the Sample Variance"). With the centre near the mean nothing cancels; with
+``factor`` a power of two the scaling is exact, and squares neither overflow nor vanish.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 
@@ -31,7 +31,7 @@ _NEGLIGIBLE = 2.0**-500
 _SHRINK = 2.0**-4
 
 
-def is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> TypeGuard[Number]:
     """Whether ``value`` is a number that a double can hold: no NaN, no infinity, nothing beyond 1.8e308."""
     return isinstance(value, (int, float, Decimal)) and math.isfinite(value) and abs(value) <= MAX_DOUBLE
 
@@ -45,25 +45,24 @@ class Frame:
     """
 
     kind: Kind
-    low: Number
-    high: Number
-    centre: Number
+    low: Any
+    high: Any
+    centre: Any
     exact: bool
     shrink: float
     factor: float
     negligible: float
 
     @classmethod
-    def of(cls, kind: Kind, low: Number, high: Number, average: Number | None) -> Frame:
+    def of(cls, kind: Kind, low: Any, high: Any, average: Any) -> Frame:
         """The frame for values of ``kind``; ``average`` need not be exact, and may be unknown."""
         exact = _exact(kind, low, high)
         shrink = 1.0
-        centre: Number
         if exact:
             centre = _exact_centre(low, high, average)
-            reach = float(max(high - centre, centre - low))  # type: ignore[operator]
+            reach = float(max(high - centre, centre - low))
         else:
-            centre = float(average) if is_finite(average) else float(low) / 2 + float(high) / 2  # type: ignore[arg-type]
+            centre = float(average) if is_finite(average) else float(low) / 2 + float(high) / 2
             centre = min(max(centre, float(low)), float(high))
             if math.isinf(float(high) - float(low)):
                 shrink = _SHRINK
@@ -72,16 +71,8 @@ class Frame:
         exponent = min(max(math.frexp(reach)[1], -_LARGEST_EXPONENT), _LARGEST_EXPONENT)
         return cls(kind, low, high, centre, exact, shrink, 2.0**-exponent, reach * _NEGLIGIBLE)
 
-    def scaled(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
-        """SQL for ``(value - centre) * factor``, within -2 and 2; a negligible difference is 0, as some databases
-        refuse to let it underflow."""
-        difference = self._difference(value)
-        return sa.case(
-            (sa.func.abs(difference) > _double(self.negligible), difference * _double(self.factor)),
-            else_=_double(0.0),
-        )
-
-    def _difference(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+    def difference(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[float]:
+        """SQL for ``value - centre``, as a double."""
         if self.exact:
             if self.kind is Kind.INTEGER:
                 value = sa.cast(value, sa.BigInteger)
@@ -90,6 +81,16 @@ class Frame:
         if self.shrink != 1.0:
             value = sa.case((sa.func.abs(value) > _double(1e-300), value * _double(self.shrink)), else_=_double(0.0))
         return value - _double(float(self.centre))
+
+    def scaled(self, difference: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
+        """SQL for ``z``, a number of the order of 1.
+
+        A negligible difference counts as 0, as some databases refuse to let its square underflow.
+        """
+        return sa.case(
+            (sa.func.abs(difference) > _double(self.negligible), difference * _double(self.factor)),
+            else_=_double(0.0),
+        )
 
     def mean(self, count: int, total: float) -> float:
         """The mean of ``count`` values whose scaled sum is ``total``."""
@@ -115,7 +116,7 @@ def between(value: sa.ColumnElement[Any], low: Number, high: Number) -> sa.Colum
     return value.between(sa.literal(low, _bind_type(low)), sa.literal(high, _bind_type(high)))
 
 
-def _exact(kind: Kind, low: Number, high: Number) -> bool:
+def _exact(kind: Kind, low: Any, high: Any) -> bool:
     if kind is Kind.FLOAT:
         return False
     if kind is Kind.DECIMAL:
@@ -123,12 +124,12 @@ def _exact(kind: Kind, low: Number, high: Number) -> bool:
     return isinstance(low, int) and isinstance(high, int) and high - low <= _MAX_INTEGER_SPAN
 
 
-def _exact_centre(low: Any, high: Any, average: Any) -> Number:
+def _exact_centre(low: Any, high: Any, average: Any) -> Any:
     """A centre of the same exact type as the bounds."""
     if not is_finite(average):
-        return low  # type: ignore[no-any-return]
+        return low
     centre = round(average) if isinstance(low, int) else Decimal(average)
-    return min(max(centre, low), high)  # type: ignore[no-any-return]
+    return min(max(centre, low), high)
 
 
 def _bind_type(value: Number) -> Any:

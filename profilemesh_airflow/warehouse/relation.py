@@ -29,7 +29,7 @@ class Relation:
     @classmethod
     def of(cls, info: TableInfo) -> Relation:
         """All rows of a table; its names are quoted whatever they are."""
-        columns = [sa.column(quoted_name(column.name, quote=True)) for column in info.columns]
+        columns: list[Any] = [sa.column(quoted_name(column.name, quote=True)) for column in info.columns]
         schema = info.details.get("schema")
         table = sa.table(
             quoted_name(info.details["name"], quote=True),

@@ -41,8 +41,10 @@ def targets(subjects: Iterable[Subject], dialect: Dialect) -> list[Target]:
 
 
 def regular_targets(subjects: Iterable[Subject], dialect: Dialect) -> list[Target]:
-    """The same of the regular values alone, for the columns that the first scan found to hold others: NaN, infinities,
-    texts among numbers. They are rare, so that the first scan is spared the test."""
+    """The same of the regular values alone, for the columns that the first scan found to hold others.
+
+    NaN, infinities, texts among numbers: they are rare, so that the first scan is spared the test.
+    """
     return [
         _target(subject, name, _AGGREGATES[name](dialect, subject, _regular(dialect, subject)))
         for subject in subjects

@@ -49,12 +49,12 @@ def no_network(monkeypatch):
 def test_one_dag_a_table_is_scheduled_on_the_tables_change_asset(config):
     dags = build_profiling_dags(config)
 
-    assert {dag_id: dag.timetable.asset_condition.uri for dag_id, dag in dags.items()} == {
-        "profilemesh_profile.prod.shop.sales.orders": "profilemesh://prod/shop/change/sales/orders",
-        "profilemesh_profile.prod.shop.hr.orders": "profilemesh://prod/shop/change/hr/orders",
-        "profilemesh_profile.prod.shop.sales.a_2Eb__f41d8c4c": "profilemesh://prod/shop/change/sales/a%2Eb",
-        "profilemesh_profile.prod.shop.sales.a-b": "profilemesh://prod/shop/change/sales/a-b",
-        "profilemesh_profile.prod.shop.sales.a_b": "profilemesh://prod/shop/change/sales/a_b",
+    assert {dag_id: [asset.uri for asset in dag.schedule] for dag_id, dag in dags.items()} == {
+        "profilemesh_profile.prod.shop.sales.orders": ["profilemesh://prod/shop/change/sales/orders"],
+        "profilemesh_profile.prod.shop.hr.orders": ["profilemesh://prod/shop/change/hr/orders"],
+        "profilemesh_profile.prod.shop.sales.a_2Eb__1871b10b": ["profilemesh://prod/shop/change/sales/a%2Eb"],
+        "profilemesh_profile.prod.shop.sales.a-b": ["profilemesh://prod/shop/change/sales/a-b"],
+        "profilemesh_profile.prod.shop.sales.a_b": ["profilemesh://prod/shop/change/sales/a_b"],
     }
 
 
@@ -121,7 +121,7 @@ def test_nothing_that_is_serialised_holds_a_secret(config):
 
 
 def test_a_wrong_configuration_is_the_import_error_of_the_file(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere.yml"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yml"):
         build_profiling_dags(tmp_path / "nowhere.yml")
 
 

@@ -52,7 +52,7 @@ def shop(tmp_path, monkeypatch):
 class Context(dict):
     """What a task is handed, as far as the operators look at it."""
 
-    def __init__(self, **params):
+    def __init__(self, conf=None, **params):
         self.xcom = {}
         instance = SimpleNamespace(
             dag_id="dag",
@@ -61,7 +61,11 @@ class Context(dict):
             try_number=1,
             xcom_push=lambda key, value: self.xcom.update({key: value}),
         )
-        super().__init__(ti=instance, run_id="run", params=params, outlet_events=OutletEventAccessors())
+        run = SimpleNamespace(conf=conf)
+        super().__init__(ti=instance, run_id="run", dag_run=run, params=params, outlet_events=OutletEventAccessors())
+
+    def _push(self, key, value):
+        self.xcom[key] = value
 
 
 def refresh(shop, **params):
@@ -84,10 +88,10 @@ def test_a_refresh_rings_for_every_changed_table_with_its_reasons(shop):
     events = ring(shop, chunk)
 
     assert [event.dest_asset_key.uri for event in events] == [
-        "profilemesh://test/shop/change/orders",
         "profilemesh://test/shop/change/customers",
+        "profilemesh://test/shop/change/orders",
     ]
-    assert events[0].extra["reasons"] == [{"kind": "added", "field": "table", "before": None, "after": "orders"}]
+    assert events[1].extra["reasons"] == [{"kind": "added", "field": "table", "before": None, "after": "orders"}]
 
 
 def test_a_rung_change_is_left_in_peace_until_its_answer_is_overdue(shop):
@@ -160,10 +164,10 @@ def test_a_doorbell_without_an_open_change_is_skipped_and_says_why(shop):
         profile(shop, "orders", changed_only=True)
 
 
-def test_the_runs_force_param_profiles_an_unchanged_table(shop):
+def test_a_run_started_with_force_profiles_an_unchanged_table(shop):
     refresh(shop)
     profile(shop, "orders", changed_only=True)
-    assert profile(shop, "orders", Context(force=True), changed_only=True)["metadata"]["reasons"] == ["forced"]
+    assert profile(shop, "orders", Context({"force": True}), changed_only=True)["metadata"]["reasons"] == ["forced"]
 
 
 def test_a_table_operator_of_ones_own_profiles_whatever_changed(shop):
@@ -179,7 +183,7 @@ def test_a_table_that_left_the_configuration_is_named(shop):
 def test_a_failed_profile_fails_the_task_and_keeps_the_change(shop):
     refresh(shop)
     shop.run("DROP TABLE orders")
-    with pytest.raises(ProfileError, match="orders.*does not exist"):
+    with pytest.raises(ProfileError, match=r"orders.*does not exist"):
         profile(shop, "orders", changed_only=True)
     shop.run("CREATE TABLE orders (id INTEGER)")
     assert profile(shop, "orders", changed_only=True)["row_count"] == 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from time import monotonic, sleep
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.core.diff import diff
@@ -16,25 +19,56 @@ from profilemesh_airflow.core.plan import Column, Identity, Plan, PlanEntry, Tab
 from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.store import Ledger, Results, RunRecord, Store
+from profilemesh_airflow.store import Ledger, Results, RunRecord, Store, TableNames
 from profilemesh_airflow.store.engine import make_engine
 
 IDENTITY = Identity("test", "warehouse")
 COLUMNS = (ColumnProfile("id", "INTEGER", {"count": 3, "mean": 2.0}), ColumnProfile("note", "TEXT", {}, {"*": "no"}))
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory) -> str:
+    """A SQLite store without any rows, to be copied: migrating takes longer than most tests."""
+    path = str(tmp_path_factory.mktemp("store") / "store.db")
+    with Store(ConnectionSettings("sqlite", filepath=path)) as store:
+        store.upgrade()
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url):
+    """A store in a schema of its own, for all tests that do not mind its having been used."""
+    url, name = make_url(postgres_url), f"pm_store_{uuid4().hex[:12]}"
+    settings = ConnectionSettings(
+        "postgres",
+        host=url.host or url.query.get("host"),
+        port=url.port,
+        database=url.database,
+        username=url.username,
+        password=url.password,
+        extra_params={"options": f"-csearch_path={name}"},
+    )
+    sql = Sql(settings)
+    sql.run(f"CREATE SCHEMA {name}")
+    with Store(settings) as store:
+        store.upgrade()
+    yield settings
+    sql.run(f"DROP SCHEMA {name} CASCADE")
+    sql.engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def settings(request, tmp_path) -> ConnectionSettings:
-    """Where an empty store is going to be."""
-    if request.param == "postgres":
-        return request.getfixturevalue("postgres_database")
-    return ConnectionSettings("sqlite", filepath=str(tmp_path / "new folder" / "store.db"))
-
-
-@pytest.fixture
-def sqlite_settings(tmp_path) -> ConnectionSettings:
-    """Where an empty store is going to be, where the kind of database makes no difference."""
-    return ConnectionSettings("sqlite", filepath=str(tmp_path / "store.db"))
+    """Where a store is that is migrated and empty."""
+    if request.param == "sqlite":
+        copy = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "store.db")
+        return ConnectionSettings("sqlite", filepath=str(copy))
+    settings = request.getfixturevalue("migrated_postgres")
+    sql = Sql(settings)
+    for table in TableNames().as_tuple():
+        sql.run(f"DELETE FROM {table}")
+    sql.engine.dispose()
+    return settings
 
 
 @dataclass
@@ -137,9 +171,15 @@ class World:
 
 @pytest.fixture
 def world(settings):
-    """A world whose store is migrated."""
+    """A world with an empty store."""
     with Store(settings) as store:
         yield World(store)
+
+
+@pytest.fixture
+def sqlite_settings(tmp_path) -> ConnectionSettings:
+    """Where a SQLite store is going to be."""
+    return ConnectionSettings("sqlite", filepath=str(tmp_path / "new folder" / "new.db"))
 
 
 @pytest.fixture

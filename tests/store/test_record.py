@@ -54,7 +54,7 @@ def test_an_unchanged_table_is_left_alone(world):
     ("edit", "reason"),
     [
         ({"version": "2"}, "data"),
-        ({"metrics": ("count",)}, "settings"),
+        ({"metrics": ("count", "histogram")}, "settings"),
         ({"info": None, "missing": True, "data_version": None}, "schema"),
     ],
 )

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 
-from profilemesh_airflow.warehouse.kinds import Kind
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
 
     from profilemesh_airflow.core.plan import Column, TableInfo
     from profilemesh_airflow.core.table import TableRef
+    from profilemesh_airflow.warehouse.kinds import Kind
     from profilemesh_airflow.warehouse.relation import Relation
 
     Run = Callable[[sa.Select[Any]], Sequence[Any]]
@@ -62,6 +61,7 @@ class Dialect(ABC):
         :return: those that succeeded, at least the first one.
         """
 
+    @abstractmethod
     def recover(self, connection: Connection) -> None:
         """Make the connection usable again after a refused statement, within its transaction."""
 
@@ -93,9 +93,9 @@ class Dialect(ABC):
         """A minimum or maximum of times, as ISO 8601."""
         return value
 
+    @abstractmethod
     def is_regular(self, value: Any, kind: Kind) -> bool:
         """Whether an extreme is a plain value; if not, the column holds others, and is asked again without them."""
-        raise NotImplementedError
 
     @abstractmethod
     def partition_key(self, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

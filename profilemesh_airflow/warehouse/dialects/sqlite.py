@@ -51,8 +51,11 @@ ORDER BY t.rowid, c.cid
 """
 
 #: The same for a view that does not work: SQLite cannot say which columns it has.
-_NAMES = "SELECT lower(name), name, type, sql, NULL, NULL FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)"
+_BROKEN_VIEW = """
+SELECT lower(name), name, type, sql, NULL, NULL FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)
+"""
 
+_SUBQUERY = "(SELECT {} FROM main.{})"
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 
 log = logging.getLogger(__name__)
@@ -98,7 +101,7 @@ class SQLiteDialect(Dialect):
             found.update((name, _info(list(columns))) for name, columns in groupby(rows, lambda row: row[0]))
 
         def give_up(table: str, error: Exception) -> None:
-            rows = connection.exec_driver_sql(_NAMES, (table,))
+            rows = connection.exec_driver_sql(_BROKEN_VIEW, (table,))
             found.update((row[0], _info([row], error=str(getattr(error, "orig", error)))) for row in rows)
 
         ask_in_halves([ref.table for ref in here], ask, DBAPIError, give_up)
@@ -146,6 +149,9 @@ class SQLiteDialect(Dialect):
                 connection.rollback()
         return [first]
 
+    def recover(self, connection: Connection) -> None:
+        """Nothing to do: a refused statement leaves the transaction as it was."""
+
     def cancel(self, driver_connection: Any) -> None:
         """Interrupt the running statement."""
         driver_connection.interrupt()
@@ -153,19 +159,18 @@ class SQLiteDialect(Dialect):
     def settle(self, info: TableInfo, relation: Relation, run: Run) -> Mapping[str, Kind]:
         """One scan looks at the storage class of every value of the columns whose type says nothing."""
         names = [
-            column.name
-            for column, kind in zip(info.columns, info.details["kinds"], strict=True)
-            if kind is Kind.STORED
+            column.name for column, kind in zip(info.columns, info.details["kinds"], strict=True) if kind is Kind.STORED
         ]
         if not names:
             return {}
         (row,) = run(relation.select(*(expression for name in names for expression in _classes(relation.column(name)))))
-        stored = [tuple(flag or 0 for flag in row[at : at + 3]) for at in range(0, len(row), 3)]
-        return {name: _KIND_OF_STORED.get(flags, Kind.NONE) for name, flags in zip(names, stored, strict=True)}  # type: ignore[call-overload]
+        stored = [(row[at] or 0, row[at + 1] or 0, row[at + 2] or 0) for at in range(0, len(row), 3)]
+        return {name: _KIND_OF_STORED.get(classes, Kind.NONE) for name, classes in zip(names, stored, strict=True)}
 
     def finite(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[bool]:
         """Numbers (and for times texts too) that are not infinite; SQLite stores NaN as NULL."""
-        number = sa.and_(sa.func.typeof(value).in_(_literals("integer", "real")), between(value, -MAX_DOUBLE, MAX_DOUBLE))
+        is_number = sa.func.typeof(value).in_(_literals("integer", "real"))
+        number = sa.and_(is_number, between(value, -MAX_DOUBLE, MAX_DOUBLE))
         if kind is Kind.TEMPORAL:
             return sa.or_(sa.func.typeof(value) == sa.literal("text"), number)
         return number
@@ -237,8 +242,8 @@ def _kind(declared: str) -> Kind:
 def _counts(info: TableInfo, quote: Callable[[str], str]) -> str:
     """Number of rows and greatest rowid, as subqueries of their own: SQLite answers the second from the index's end."""
     table, rowid = quote(info.details["name"]), info.details["rowid"]
-    greatest = "NULL" if rowid is None else f"(SELECT max({rowid}) FROM main.{table})"
-    return f"(SELECT count(*) FROM main.{table}), {greatest}"
+    greatest = "NULL" if rowid is None else _SUBQUERY.format(f"max({rowid})", table)
+    return f"{_SUBQUERY.format('count(*)', table)}, {greatest}"
 
 
 def _version(info: TableInfo, rows: int, rowid: int | None) -> str:

@@ -1,0 +1,9 @@
+"""Reads the profiled database: what tables it has, whether their data changed, and what is in them."""
+
+from __future__ import annotations
+
+from profilemesh_airflow.warehouse.connect import connect
+from profilemesh_airflow.warehouse.errors import connection_error
+from profilemesh_airflow.warehouse.reader import Warehouse
+
+__all__ = ["Warehouse", "connect", "connection_error"]

@@ -1,0 +1,128 @@
+"""Reaching the store, and saying clearly why it cannot be reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from profilemesh_airflow.core.connection import ConnectionSettings
+from profilemesh_airflow.core.plan import Identity
+from profilemesh_airflow.exceptions import NotBuiltError, StoreError
+from profilemesh_airflow.store import Store, engine
+from profilemesh_airflow.store.database import ATTEMPTS, ConflictError, Database
+
+IDENTITY = Identity("test", "warehouse")
+NOWHERE = ConnectionSettings("postgres", "127.0.0.1", 1, "results", "somebody", "hunter2-hunter2")
+
+
+def test_an_unreachable_server_is_one_line_without_the_password():
+    with Store(NOWHERE) as store, pytest.raises(StoreError) as raised:
+        store.ensure()
+    message = str(raised.value)
+    assert message.startswith("results store (postgres database results at 127.0.0.1:1): ")
+    assert message.endswith("; check storage.connection")
+    assert "\n" not in message
+    assert "hunter2" not in message
+
+
+def test_a_secret_in_the_drivers_message_is_not_repeated():
+    settings = replace(NOWHERE, extra_params={"options": "hunter2-hunter2"}, host="hunter2-hunter2.invalid")
+    with Store(settings) as store, pytest.raises(StoreError) as raised:
+        store.version()
+    assert "hunter2" not in str(raised.value).split("): ", 1)[1]
+    assert raised.value.__cause__ is None
+
+
+def test_an_argument_that_the_driver_does_not_know_is_named(sqlite_settings):
+    unknown = replace(sqlite_settings, extra_params={"nonsense": 1})
+    with Store(unknown) as store, pytest.raises(StoreError, match=r"extra_params: .*nonsense"):
+        store.ensure()
+
+
+@pytest.mark.parametrize("kind", ["mysql", "snowflake", "duckdb"])
+def test_a_database_that_is_not_supported_yet_is_named(kind):
+    with pytest.raises(NotBuiltError, match=f"{kind}.*use postgres or sqlite"):
+        Store(ConnectionSettings(kind))
+
+
+def test_a_missing_driver_names_the_extra_that_has_it(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda _: None)
+    with pytest.raises(StoreError, match=r"install profilemesh-airflow\[postgres\]"):
+        Store(NOWHERE)
+
+
+@pytest.mark.skipif(sqlalchemy.__version__.startswith("1."), reason="SQLAlchemy 1.4 cannot use psycopg 3")
+def test_psycopg_3_serves_where_psycopg2_is_missing(monkeypatch, world, postgres_database):
+    pytest.importorskip("psycopg")
+    monkeypatch.setattr(engine, "find_spec", lambda name: name == "psycopg")
+    with Store(postgres_database) as store:
+        world.store = store
+        world.settle("orders", "items")
+        world.put("orders", "items", version="2")
+        assert len(world.refresh()) == 2
+
+
+def test_a_sqlite_store_needs_a_file():
+    with pytest.raises(StoreError, match="needs the path of its file"):
+        Store(ConnectionSettings("sqlite"))
+
+
+def test_a_file_that_is_no_database_is_named(sqlite_settings):
+    Path(sqlite_settings.filepath).parent.mkdir()
+    Path(sqlite_settings.filepath).write_text("not a database " * 100)
+    with Store(sqlite_settings) as store, pytest.raises(StoreError, match=r"new\.db\): file is not a database"):
+        store.ensure()
+
+
+def test_a_folder_that_cannot_be_made_is_named(sqlite_settings, tmp_path):
+    (tmp_path / "file").touch()
+    below_a_file = replace(sqlite_settings, filepath=str(tmp_path / "file" / "store.db"))
+    with Store(below_a_file) as store, pytest.raises(StoreError, match=r"cannot make the folder .*file of the results"):
+        store.ensure()
+
+
+@pytest.fixture
+def database(settings):
+    database = Database(settings)
+    yield database
+    database.close()
+
+
+def test_work_that_others_get_in_the_way_of_is_tried_again(database):
+    tries = []
+
+    def work(_):
+        tries.append(1)
+        if len(tries) < 3:
+            raise ConflictError
+        return "done"
+
+    assert database.write(work) == "done"
+    assert len(tries) == 3
+
+
+def test_work_that_others_keep_getting_in_the_way_of_fails(database):
+    tries = []
+
+    def work(_):
+        tries.append(1)
+        raise ConflictError
+
+    with pytest.raises(StoreError, match="try again later"):
+        database.write(work)
+    assert len(tries) == ATTEMPTS
+
+
+def test_work_that_the_database_refuses_is_not_tried_again(database):
+    tries = []
+
+    def work(connection):
+        tries.append(1)
+        connection.execute(sqlalchemy.text("SELECT * FROM nowhere"))
+
+    with pytest.raises(StoreError, match="nowhere"):
+        database.write(work)
+    assert len(tries) == 1
