@@ -43,23 +43,29 @@ class Record:
         self._path.unlink(missing_ok=True)
 
 
-def stop_recorded(folder: Path) -> bool:
-    """End what an earlier demo in this folder left running, on purpose or because it was killed.
+def running_sessions(folder: Path) -> list[Session]:
+    """What an earlier demo in this folder left running, on purpose or because it was killed.
 
-    :returns: whether anything ran.
     :raises AirflowError: the demo that started it is still at work.
     """
     path = folder / _FILE
     if not path.exists():
-        return False
+        return []
     document = json.loads(path.read_text(encoding="utf-8"))
     owner = document["owner"]
     if owner and Session(**owner).leads():
         raise AirflowError(f"process {owner['pid']} runs another `make demo` in {folder}; wait for it, or end it")
-    running = [session for session in (Session(**entry) for entry in document["sessions"]) if session.members()]
+    return [session for session in (Session(**entry) for entry in document["sessions"]) if session.members()]
+
+
+def stop_recorded(folder: Path) -> None:
+    """End what :func:`running_sessions` finds.
+
+    :raises AirflowError: the demo that started it is still at work.
+    """
+    running = running_sessions(folder)
     for session in running:
         session.ask_to_end()
     for session in running:
         session.end(_STOP_SECONDS)
-    path.unlink()
-    return bool(running)
+    Record(folder).remove()

@@ -47,7 +47,7 @@ def in_words(reason: Mapping[str, Any]) -> str:
         new = [str(item) for item in after if item not in before]
         parts = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(new)}"] * bool(new)
         return f"{kind}: {field} now {' and '.join(parts) or 'in another order'}"
-    return f"{kind}: {field} {before} -> {after}"
+    return f"{kind}: {field} {_or_none(before)} -> {_or_none(after)}"
 
 
 def runs_table(runs: Iterable[TableRun]) -> Table:
@@ -75,13 +75,16 @@ def results_table(columns: Iterable[Mapping[str, Any]], metrics: Iterable[str]) 
     names = list(metrics)
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("column")
-    shown.add_column("type")
     for name in names:
         shown.add_column(name, justify="right")
     for column in columns:
         values = [_number(column["metrics"].get(name)) for name in names]
-        shown.add_row(escape(column["column"]), escape(column["type"]), *map(escape, values))
+        shown.add_row(escape(column["column"]), *map(escape, values))
     return shown
+
+
+def _or_none(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def _number(value: Any) -> str:

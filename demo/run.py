@@ -20,7 +20,7 @@ from demo import data
 from demo.job import REFRESH_DAG, DemoError, MainJob
 from demo.processes import ENDING_SIGNALS
 from demo.progress import Step
-from demo.record import Record, stop_recorded
+from demo.record import Record, running_sessions, stop_recorded
 from demo.report import TableRun, results_table, runs_table
 from demo.rest import AirflowError
 from demo.standalone import USERNAME, Standalone
@@ -39,8 +39,8 @@ GROWING, GROWTH = "flights", 500
 RESTYLED, FEWER_METRICS = "weather", ["count", "null_count", "null_percent", "min", "max", "mean"]
 
 #: What is shown of the results store.
-SHOWN_COLUMNS = ("dep_delay", "distance", "carrier", "time_hour")
-SHOWN_METRICS = ("count", "null_percent", "distinct_count", "min", "max", "mean", "stddev")
+SHOWN_COLUMNS = ("dep_delay", "air_time", "distance", "carrier", "dest")
+SHOWN_METRICS = ("null_percent", "distinct_count", "min", "max", "mean", "stddev")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,8 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     _end_tidily()
     try:
         if options.stop:
-            stopped = stop_recorded(FOLDER)
-            console.print("the demo was stopped" if stopped else "no demo is running")
+            if not _stop_earlier(console):
+                console.print("no demo is running")
         else:
             _run(console, keep=options.keep)
     except (AirflowError, DemoError, OSError, subprocess.CalledProcessError) as error:
@@ -69,8 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(console: Console, *, keep: bool) -> None:
-    if stop_recorded(FOLDER):
-        console.print("stopped the demo that was still running here")
+    _stop_earlier(console)
     _prepare_folder()
     with ExitStack() as stack:
         airflow = Standalone(FOLDER / "airflow", FOLDER / "dags", env={"PROFILEMESH_CONFIG": str(CONFIG)})
@@ -178,6 +177,14 @@ def _show_login(console: Console, airflow: Standalone) -> None:
     console.print(f"  user {USERNAME}, password {airflow.password}", soft_wrap=True)
     console.print("  `make demo-stop` ends it, and so does the next `make demo`", soft_wrap=True)
     console.print(f"  change {escape(str(CONFIG))} or the database beside it, and trigger {REFRESH_DAG}")
+
+
+def _stop_earlier(console: Console) -> bool:
+    running = running_sessions(FOLDER)
+    if running:
+        with Step(console, "stopping the demo that still runs here").running():
+            stop_recorded(FOLDER)
+    return bool(running)
 
 
 def _stop(console: Console, airflow: Standalone, record: Record) -> None:

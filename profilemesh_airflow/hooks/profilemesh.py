@@ -64,4 +64,4 @@ class ProfileMeshHook(BaseHook):
 
     def get_engine(self) -> Engine:
         """An SQLAlchemy engine that reads the profiled database; the caller disposes of it."""
-        return connect(self.workspace().source_settings, read_only=True)
+        return connect(self.workspace().source_settings)

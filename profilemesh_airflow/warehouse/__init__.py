@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from profilemesh_airflow.warehouse.connect import connect
-from profilemesh_airflow.warehouse.errors import connection_error
 from profilemesh_airflow.warehouse.reader import Warehouse
 
-__all__ = ["Warehouse", "connect", "connection_error"]
+__all__ = ["Warehouse", "connect"]

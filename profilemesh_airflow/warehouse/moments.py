@@ -33,7 +33,7 @@ _SHRINK = 2.0**-4
 
 def is_finite(value: Any) -> TypeGuard[Number]:
     """Whether ``value`` is a number that a double can hold: no NaN, no infinity, nothing beyond 1.8e308."""
-    return isinstance(value, (int, float, Decimal)) and math.isfinite(value) and abs(value) <= MAX_DOUBLE
+    return isinstance(value, (int, float, Decimal)) and math.isfinite(value) and -MAX_DOUBLE <= value <= MAX_DOUBLE
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class Warehouse:
 
     def _engine(self, database: str | None) -> Engine:
         if database not in self._engines:
-            self._engines[database] = connect(replace(self._settings, database=database), read_only=True)
+            self._engines[database] = connect(replace(self._settings, database=database))
         return self._engines[database]
 
     @contextmanager

@@ -49,13 +49,12 @@ def test_an_offline_plan_reads_no_database(shop):
 
 def test_a_warning_is_on_stderr_and_in_a_plan_as_json_in_the_document(shop):
     shop.configure("orders", "ghost")
-    warning = f"table ghost does not exist in sqlite file {shop.source}, or this login may not see it"
 
     as_text, as_json = shop.run("plan"), shop.run("plan", "--format", "json")
 
-    assert as_text.stderr == f"warning: {warning}\n"
-    assert as_json.stderr == ""
-    assert json.loads(as_json.stdout)["warnings"] == [warning]
+    (warning,) = json.loads(as_json.stdout)["warnings"]
+    assert warning.startswith(f"table ghost was not found in sqlite file {shop.source}")
+    assert (as_text.stderr, as_json.stderr) == (f"warning: {warning}\n", "")
 
 
 def test_a_diff_says_of_every_change_why(shop):

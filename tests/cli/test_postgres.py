@@ -33,6 +33,8 @@ def admin(postgres_database):
         with engine.connect() as connection:
             for statement in statements:
                 connection.exec_driver_sql(statement.replace("%", "%%"))
+            # PostgreSQL reports what a session changed with a delay of seconds, unless told so.
+            connection.exec_driver_sql("SELECT pg_stat_force_next_flush()")
 
     yield execute
     engine.dispose()

@@ -38,7 +38,7 @@ def test_a_table_that_fails_stops_no_other_and_gives_exit_code_1(shop):
 
     assert keys(document, "profiled") == ["orders", "users"]
     assert keys(document, "failed") == ["ghost"]
-    assert document["failed"][0]["error"].startswith(f"table ghost does not exist in sqlite file {shop.source}")
+    assert document["failed"][0]["error"].startswith(f"table ghost was not found in sqlite file {shop.source}")
     assert shop.answer("results", "users")["row_count"] == 2
 
 
@@ -48,7 +48,7 @@ def test_a_parked_table_is_skipped_until_it_is_forced(shop):
 
     document = shop.answer("profile")
     assert keys(document, "profiled") == ["orders"]
-    assert document["skipped"][0]["why"].startswith("parked after 1 failures, the last: table ghost does not exist")
+    assert document["skipped"][0]["why"].startswith("parked after 1 failures, the last: table ghost was not found")
     assert shop.answer("profile", "--changed")["profiled"] == []
 
     shop.sql("CREATE TABLE ghost (id INTEGER)")
@@ -95,7 +95,7 @@ def test_progress_and_failures_are_told_on_stderr_as_they_happen(shop):
     lines = shop.run("profile", "--format", "json").stderr.splitlines()
 
     assert lines[0].startswith("[1/3] orders: 3 rows, 3 columns in ")
-    assert lines[1].startswith("error: profiling ghost failed: table ghost does not exist")
+    assert lines[1].startswith("error: profiling ghost failed: table ghost was not found")
     assert lines[2].startswith("[3/3] users: 2 rows, 2 columns in ")
     assert len(lines) == 3
 

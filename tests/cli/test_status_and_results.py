@@ -17,7 +17,7 @@ def test_every_state_is_listed_with_its_reasons(shop):
     assert lines[1].split()[:3] == ["orders", "current", "0"]
     assert lines[2].split()[:5] == ["users", "open", "added", "0", "never"]
     assert lines[3].split()[:2] == ["ghost", "parked"]
-    assert "table ghost does not exist" in lines[3]
+    assert "table ghost was not found" in lines[3]
     assert lines[4] == "1 current, 1 open, 1 parked"
 
 
@@ -40,7 +40,7 @@ def test_results_show_a_row_a_column(shop):
     assert lines[1].split() == headers
     assert [line.split()[:2] for line in lines[2:]] == [["id", "INTEGER"], ["amount", "REAL"], ["note", "TEXT"]]
     amount = [cell.strip() for cell in lines[3].split("  ") if cell.strip()]
-    assert amount[2:8] == ["1 / 33.3333 %", "2 / 100 %", "7", "10.5", "8.75", "2.47487"]
+    assert amount[2:8] == ["1 / 33.3333 %", "2 / 66.6667 %", "7", "10.5", "8.75", "2.47487"]
 
 
 def test_results_show_only_the_metrics_that_were_computed(shop):
@@ -48,17 +48,6 @@ def test_results_show_only_the_metrics_that_were_computed(shop):
     shop.run("profile")
 
     assert shop.run("results", "orders").stdout.splitlines()[1].split() == ["column", "type", "max"]
-
-
-def test_a_long_value_ends_in_an_ellipsis_and_is_whole_in_the_document(shop):
-    shop.sql(f"UPDATE users SET name = '{'x' * 500}' WHERE id = 1")
-    shop.run("profile", "users")
-
-    text, document = shop.run("results", "users").stdout, shop.answer("results", "users")
-
-    assert "x" * 39 + "…" in text
-    assert "x" * 41 not in text
-    assert document["columns"][1]["metrics"]["max"] == "x" * 500
 
 
 def test_results_of_a_table_that_was_never_profiled_are_an_error(shop):
@@ -91,14 +80,11 @@ def test_the_format_of_the_results_is_that_of_the_documentation(shop):
         "null_count": 1,
         "null_percent": pytest.approx(100 / 3),
         "distinct_count": 2,
-        "distinct_percent": metrics["distinct_percent"],
+        "distinct_percent": pytest.approx(200 / 3),
         "min": 7.0,
         "max": 10.5,
         "mean": 8.75,
         "stddev": pytest.approx(2.4748737),
-        "min_length": None,
-        "max_length": None,
-        "avg_length": None,
     }
     assert [each.keys() for each in histogram] == [{"bin_start", "bin_end", "count"}] * 10
     assert (histogram[0]["bin_start"], histogram[-1]["bin_end"]) == (7.0, 10.5)

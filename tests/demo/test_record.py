@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from demo.processes import Session, start_session
-from demo.record import Record, stop_recorded
+from demo.record import Record, running_sessions, stop_recorded
 from demo.rest import AirflowError
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def sleeper(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Session]]
 
 
 def test_without_a_record_nothing_is_stopped(tmp_path: Path) -> None:
-    assert stop_recorded(tmp_path) is False
+    assert running_sessions(tmp_path) == []
+    stop_recorded(tmp_path)
 
 
 def test_what_was_kept_is_stopped_and_forgotten(
@@ -36,9 +37,10 @@ def test_what_was_kept_is_stopped_and_forgotten(
 ) -> None:
     process, session = sleeper
     Record(tmp_path).write([session], kept=True)
-    assert stop_recorded(tmp_path) is True
+    assert running_sessions(tmp_path) == [session]
+    stop_recorded(tmp_path)
     assert process.wait(timeout=5) != 0
-    assert stop_recorded(tmp_path) is False
+    assert running_sessions(tmp_path) == []
 
 
 def test_a_demo_that_is_still_at_work_is_not_disturbed(
@@ -54,5 +56,6 @@ def test_a_demo_that_is_still_at_work_is_not_disturbed(
 def test_a_record_of_processes_that_are_gone_is_thrown_away(tmp_path: Path) -> None:
     gone = Session(os.getpid(), psutil.Process().create_time() - 1000)
     Record(tmp_path).write([gone], kept=True)
-    assert stop_recorded(tmp_path) is False
+    assert running_sessions(tmp_path) == []
+    stop_recorded(tmp_path)
     assert list(tmp_path.iterdir()) == []

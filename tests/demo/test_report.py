@@ -19,6 +19,7 @@ from demo.report import TableRun, in_words, results_table, runs_table
         ("settings", "metrics", ["min"], ["max"], "settings: metrics now without min and with max"),
         ("settings", "metrics", ["a", "b"], ["b", "a"], "settings: metrics now in another order"),
         ("settings", "histogram_bins", 10, 20, "settings: histogram_bins 10 -> 20"),
+        ("settings", "histogram_bins", 10, None, "settings: histogram_bins 10 -> none"),
     ],
 )
 def test_a_reason_in_words(kind: str, field: str, before: Any, after: Any, words: str) -> None:
@@ -39,7 +40,7 @@ def test_the_table_of_runs_shows_what_the_run_itself_says() -> None:
 def test_the_table_of_results_shows_a_missing_metric_as_a_dash() -> None:
     columns = [{"column": "carrier", "type": "TEXT", "metrics": {"count": 1200, "min": "9E"}}]
     assert _text(results_table(columns, ["count", "min", "mean"])).splitlines()[1].split() == [
-        *("carrier", "TEXT", "1,200", "9E", "-"),
+        *("carrier", "1,200", "9E", "-"),
     ]
 
 

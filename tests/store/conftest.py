@@ -177,6 +177,12 @@ def world(settings):
 
 
 @pytest.fixture
+def world_of():
+    """A world around a store that the test has opened itself."""
+    return World
+
+
+@pytest.fixture
 def sqlite_settings(tmp_path) -> ConnectionSettings:
     """Where a SQLite store is going to be."""
     return ConnectionSettings("sqlite", filepath=str(tmp_path / "new folder" / "new.db"))

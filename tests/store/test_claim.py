@@ -171,9 +171,9 @@ def test_a_long_error_is_shortened(world):
     assert run.error == "é?" * 1000
 
 
-def test_the_store_keeps_its_own_password_out_of_errors(sqlite_settings, world):
+def test_the_store_keeps_its_own_password_out_of_errors(sqlite_settings, world_of):
     with Store(replace(sqlite_settings, password="hunter2-hunter2")) as store:
-        world.store = store
+        world = world_of(store)
         world.put("orders")
         world.refresh()
         after = world.ledger.fail(world.ledger.claim(ORDERS, "worker"), "login hunter2-hunter2 refused")

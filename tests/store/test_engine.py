@@ -55,11 +55,11 @@ def test_a_missing_driver_names_the_extra_that_has_it(monkeypatch):
 
 
 @pytest.mark.skipif(sqlalchemy.__version__.startswith("1."), reason="SQLAlchemy 1.4 cannot use psycopg 3")
-def test_psycopg_3_serves_where_psycopg2_is_missing(monkeypatch, world, postgres_database):
+def test_psycopg_3_serves_where_psycopg2_is_missing(monkeypatch, world_of, postgres_database):
     pytest.importorskip("psycopg")
     monkeypatch.setattr(engine, "find_spec", lambda name: name == "psycopg")
     with Store(postgres_database) as store:
-        world.store = store
+        world = world_of(store)
         world.settle("orders", "items")
         world.put("orders", "items", version="2")
         assert len(world.refresh()) == 2

@@ -170,9 +170,9 @@ def test_tables_may_live_in_a_schema_of_their_own(postgres_database):
         assert store.results(IDENTITY).latest("orders") is None
 
 
-def test_a_sqlite_store_lets_readers_go_on_while_somebody_writes(sqlite_settings, world):
+def test_a_sqlite_store_lets_readers_go_on_while_somebody_writes(sqlite_settings, world_of):
     with Store(sqlite_settings) as store:
-        world.store = store
+        world = world_of(store)
         world.settle("orders")
         engine = make_engine(sqlite_settings)
         with engine.connect() as connection:

@@ -174,12 +174,12 @@ def test_a_missing_table_fails_alone_is_tried_again_and_parked_and_runs_when_it_
 
     outcomes = shop.profile(changed_only=True)
     assert [type(outcome) for outcome in outcomes.values()] == [Profiled, Failed, Profiled]
-    assert outcomes["ghost"].error.startswith(f"table ghost does not exist in sqlite file {shop.source}")
+    assert outcomes["ghost"].error.startswith(f"table ghost was not found in sqlite file {shop.source}")
     assert shop.detect() == {"ghost": ["added"]}
 
     assert isinstance(shop.profile(changed_only=True)["ghost"], Failed)
     parked = shop.profile(changed_only=True)["ghost"]
-    assert parked.why.startswith("parked after 2 failures, the last: table ghost does not exist")
+    assert parked.why.startswith("parked after 2 failures, the last: table ghost was not found")
     assert shop.refresh() == []
     assert isinstance(shop.profile()["ghost"], Skipped)
     assert isinstance(shop.profile("ghost", force=True)["ghost"], Failed)

@@ -49,7 +49,7 @@ def test_a_table_that_failed_too_often_is_parked_with_its_last_error(shop):
 
     found = states(shop)["ghost"]
     assert (found.state, found.attempts) == ("parked", 1)
-    assert found.last_error.startswith("table ghost does not exist")
+    assert found.last_error.startswith("table ghost was not found")
 
 
 def test_a_table_that_left_the_plan_is_not_listed(shop):
