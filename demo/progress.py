@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,13 +65,13 @@ class Step:
             self._console.print(f"{outcome} {self._title} [dim]({seconds:.1f} s)[/]", soft_wrap=True)
 
     def _bar(self) -> Progress:
-        columns = [SpinnerColumn("line"), TextColumn("{task.description}")]
-        bar = [BarColumn(bar_width=24)] if self._total else []
+        bar = [BarColumn(bar_width=20)] if self._total else []
         return Progress(
-            *columns,
+            SpinnerColumn("line"),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=len(self._title))),
             *bar,
-            TextColumn("[dim]{task.fields[detail]}"),
-            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[detail]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=self._console,
             transient=True,
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FILE = "running.json"
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 15.0
 
 
 class Record:

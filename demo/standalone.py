@@ -28,7 +28,7 @@ SEPARATE = ("api-server", "scheduler", "dag-processor", "triggerer")
 USERNAME = "admin"
 
 _PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-_STOP_SECONDS = 30.0
+_STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.5
 _TAIL_LINES = 40
 

@@ -71,15 +71,16 @@ def show_results(profile: StoredProfile) -> None:
 
 def _cell(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
     known = [(name, metrics[name]) for name in names if metrics.get(name) is not None]
-    return " / ".join(_text(name, value) for name, value in known)
+    return (" " if names[-1].endswith("percent") else " / ").join(_text(name, value) for name, value in known)
 
 
 def _text(name: str, value: Any) -> str:
     if name == "histogram":
         return _sparkline([each["count"] for each in value])
+    if name.endswith("percent"):
+        return f"({value:.3g} %)"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    shown = text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
-    return f"{shown} %" if name.endswith("percent") else shown
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
 
 
 def _sparkline(counts: Sequence[int]) -> str:

@@ -36,16 +36,24 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def logged(session: Session) -> Iterator[None]:
-    """Show the log messages of this package on stderr: warnings, and with ``--debug`` what is done."""
-    logger, handler = logging.getLogger("profilemesh_airflow"), _Handler(session)
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(handler.level)
+    """Show the log messages of this package on stderr: warnings, and with ``--debug`` what is done.
+
+    Those of other packages are not shown: what matters of them comes as an error, and they know no secret of ours.
+    """
+    ours, root = logging.getLogger("profilemesh_airflow"), logging.getLogger()
+    shown, silent = _Handler(session), logging.NullHandler()
+    before = ours.level, ours.propagate
+    ours.addHandler(shown)
+    root.addHandler(silent)
+    ours.setLevel(shown.level)
+    ours.propagate = False
     try:
         yield
     finally:
-        logger.setLevel(level)
-        logger.removeHandler(handler)
+        ours.setLevel(before[0])
+        ours.propagate = before[1]
+        root.removeHandler(silent)
+        ours.removeHandler(shown)
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from profilemesh_airflow.config.connection import ConnectionConfig, SourceConfig
 from profilemesh_airflow.config.drift import DriftConfig
 from profilemesh_airflow.config.durations import parse_duration
 from profilemesh_airflow.config.loader import LoadedConfig, load_config, parse_config
-from profilemesh_airflow.config.metrics import METRICS
 from profilemesh_airflow.config.model import ProfileMeshConfig
 from profilemesh_airflow.config.profiling import ProfilingConfig
 from profilemesh_airflow.config.storage import StorageConfig
 from profilemesh_airflow.config.tables import PartitionConfig, SamplingConfig, TableConfig
+from profilemesh_airflow.core.plan import METRICS
 
 __all__ = [
     "METRICS",

@@ -10,10 +10,10 @@ from profilemesh_airflow.config.base import Fraction, Identifier, Positive, Sect
 from profilemesh_airflow.config.metrics import Metrics
 
 if TYPE_CHECKING:
-    from profilemesh_airflow.config.metrics import Metric
+    from profilemesh_airflow.core.plan import MetricName
 
 #: Metrics that can be put together from those of parts of a table.
-MERGEABLE: tuple[Metric, ...] = ("count", "null_count", "null_percent", "min", "max", "mean", "stddev")
+MERGEABLE: tuple[MetricName, ...] = ("count", "null_count", "null_percent", "min", "max", "mean", "stddev")
 
 Interval = Annotated[WholeNumber, Field(ge=5)]
 

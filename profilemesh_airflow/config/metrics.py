@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
 from profilemesh_airflow.config.base import Counterparts
+from profilemesh_airflow.core.plan import METRICS, MetricName
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-Metric = Literal[
-    "count",
-    "null_count",
-    "null_percent",
-    "distinct_count",
-    "distinct_percent",
-    "min",
-    "max",
-    "mean",
-    "stddev",
-    "histogram",
-    "min_length",
-    "max_length",
-    "avg_length",
-]
-
-#: Every metric, in the order in which they are listed everywhere.
-METRICS: tuple[Metric, ...] = get_args(Metric)
 
 _COUNTERPARTS = Counterparts(
     {
@@ -40,7 +22,7 @@ _COUNTERPARTS = Counterparts(
 )
 
 
-def in_order(metrics: Collection[Metric]) -> tuple[Metric, ...]:
+def in_order(metrics: Collection[MetricName]) -> tuple[MetricName, ...]:
     """The metrics in their canonical order, each once: the order they are written in has no meaning."""
     if not metrics:
         raise ValueError("lists no metric; name at least one, or leave the key out to have all of them")
@@ -48,4 +30,4 @@ def in_order(metrics: Collection[Metric]) -> tuple[Metric, ...]:
 
 
 #: A list of metrics.
-Metrics = Annotated[tuple[Annotated[Metric, _COUNTERPARTS], ...], AfterValidator(in_order)]
+Metrics = Annotated[tuple[Annotated[MetricName, _COUNTERPARTS], ...], AfterValidator(in_order)]

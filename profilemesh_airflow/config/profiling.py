@@ -7,8 +7,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from profilemesh_airflow.config.base import Fraction, Positive, Section
-from profilemesh_airflow.config.metrics import METRICS, Metrics
+from profilemesh_airflow.config.metrics import Metrics
 from profilemesh_airflow.config.tables import TableConfig
+from profilemesh_airflow.core.plan import METRICS
 
 
 class ProfilingConfig(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from profilemesh_airflow.core.fingerprint import (
     Fingerprint,
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from profilemesh_airflow.core.table import TableRef
 
-#: Every metric of the format, in the order in which they are listed and shown.
-METRICS = (
+MetricName = Literal[
     "count",
     "null_count",
     "null_percent",
@@ -34,7 +33,10 @@ METRICS = (
     "min_length",
     "max_length",
     "avg_length",
-)
+]
+
+#: Every metric of the format, in the order in which they are listed and shown.
+METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def build_plan_refresh_dag(
 
 def _params(config: ParsedConfig) -> dict[str, Param]:
     keys = [ref.key for ref in config.refs]
-    offered = {"examples": keys} if len(keys) <= OFFERED_TABLES else {}
+    offered: dict[str, Any] = {"examples": keys} if len(keys) <= OFFERED_TABLES else {}
     return {
         "tables": Param(
             [],

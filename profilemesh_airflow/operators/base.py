@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.compat.airflow import BaseOperator
 from profilemesh_airflow.core.table import TableRef
@@ -24,7 +24,7 @@ class ProfileMeshOperator(BaseOperator):
     hierarchy, and a file with thousands of generated tasks pays for each.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("config_path",)
+    template_fields: Sequence[str] = ("config_path",)
     ui_color = "#d5ece4"
 
     config_path: str
@@ -37,7 +37,7 @@ class ProfileMeshOperator(BaseOperator):
 class ProfileMeshSingleTableOperator(ProfileMeshOperator):
     """Base of the operators that are about one table."""
 
-    template_fields: ClassVar[Sequence[str]] = ("config_path", "table", "schema", "database")
+    template_fields: Sequence[str] = ("config_path", "table", "schema", "database")
 
     table: str
     schema: str

@@ -16,7 +16,6 @@ from profilemesh_airflow.usecases.profile import profile_change, profile_tables,
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import ClassVar
 
     from profilemesh_airflow.usecases.workspace import Workspace
 
@@ -90,7 +89,7 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
     :param emit_xcom: whether to push ``profiling_results``.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("config_path", "table_patterns")
+    template_fields: Sequence[str] = ("config_path", "table_patterns")
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.assets import changes_alias, table_asset
 from profilemesh_airflow.compat.airflow import AirflowSkipException, BaseOperator
@@ -82,7 +82,7 @@ class ProfileMeshRingOperator(ProfileMeshOperator):
     :param change_ids: changes in the ledger (templated; usually mapped over chunks).
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("config_path", "change_ids")
+    template_fields: Sequence[str] = ("config_path", "change_ids")
 
     def __init__(self, *, config_path: str, change_ids: list[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -90,7 +90,7 @@ class _Reconciliation:
         if entry is None:
             self._writes.new.append(opened(self._new_id(), change, self._current.now))
         elif not self._step(entry, Detected(change)):
-            pass
+            self._writes.confirmed.append(entry.change_id)
 
     def _removed(self, ref: TableRef) -> None:
         entry, baseline = self._current.entries.get(ref.key), self._current.baselines.get(ref.key)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from profilemesh_airflow.core.diff import Diff, diff
 from profilemesh_airflow.core.naming import find_tables
 from profilemesh_airflow.core.plan import Plan, PlanEntry
-from profilemesh_airflow.usecases.settings import settings_by_ref
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -35,19 +34,18 @@ class Detection:
 
 def offline_plan(workspace: Workspace) -> Plan:
     """The plan without a look at the database: schema and data are unknown."""
-    settings = settings_by_ref(workspace.config.model)
-    entries = tuple(PlanEntry(ref, settings[ref]) for ref in workspace.refs)
+    entries = tuple(PlanEntry(ref, workspace.settings[ref]) for ref in workspace.refs)
     return Plan(workspace.identity, entries, workspace.config.warnings)
 
 
 def build_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -> Plan:
     """The plan with schema and data version of every table, in one catalog and one version query per database.
 
-    :param only: the tables to plan; none means all.
+    :param only: the tables to plan, in this order; none means all, in that of the configuration.
     :raises WarehouseError: the database cannot be reached.
     """
-    settings = settings_by_ref(workspace.config.model)
-    refs = [ref for ref in workspace.refs if only is None or ref in only]
+    settings = workspace.settings
+    refs = list(workspace.refs if only is None else only)
     catalog = workspace.warehouse.catalog(refs)
     versions = workspace.warehouse.versions(list(catalog.values()))
     entries = tuple(

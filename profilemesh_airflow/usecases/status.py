@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.core.diff import Reason
-from profilemesh_airflow.core.ledger import CLAIMED, OPEN, LedgerEntry
+from profilemesh_airflow.core.ledger import OPEN, LedgerEntry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,19 +54,11 @@ def table_states(workspace: Workspace) -> list[TableStatus]:
 
 
 def _status(ref: TableRef, entry: LedgerEntry | None, baseline: Baseline | None, now: datetime) -> TableStatus:
-    state, reasons, attempts, error = CURRENT, (), 0, None
+    profiled_at, run_id = (baseline.profiled_at, baseline.run_id) if baseline else (None, None)
     if entry is not None:
         # A lease that has run out holds nobody off.
-        state = OPEN if entry.state == CLAIMED and not entry.held(now) else entry.state
-        reasons, attempts, error = entry.reasons, entry.attempts, entry.last_error
-    elif baseline is None:
-        state, reasons = OPEN, (Reason("added", "table", None, ref.key),)
-    return TableStatus(
-        ref,
-        state,
-        reasons,
-        attempts,
-        error,
-        baseline.profiled_at if baseline else None,
-        baseline.run_id if baseline else None,
-    )
+        state = OPEN if entry.waiting(now) else entry.state
+        return TableStatus(ref, state, entry.reasons, entry.attempts, entry.last_error, profiled_at, run_id)
+    if baseline is None:
+        return TableStatus(ref, OPEN, (Reason("added", "table", None, ref.key),))
+    return TableStatus(ref, CURRENT, last_profiled_at=profiled_at, last_run_id=run_id)

@@ -13,16 +13,18 @@ from profilemesh_airflow.usecases.settings import (
     identity_of,
     policy_of,
     refs_of,
+    settings_by_ref,
     table_names_of,
 )
 from profilemesh_airflow.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from profilemesh_airflow.config import LoadedConfig
     from profilemesh_airflow.core.connection import ConnectionSettings
-    from profilemesh_airflow.core.plan import Identity
+    from profilemesh_airflow.core.plan import Identity, TableSettings
     from profilemesh_airflow.core.policy import Policy
     from profilemesh_airflow.core.table import TableRef
 
@@ -48,6 +50,11 @@ class Workspace:
     def refs(self) -> tuple[TableRef, ...]:
         """The listed tables, in the order of the configuration."""
         return refs_of(self.config.model)
+
+    @cached_property
+    def settings(self) -> Mapping[TableRef, TableSettings]:
+        """What is computed for each listed table."""
+        return settings_by_ref(self.config.model)
 
     @cached_property
     def source_settings(self) -> ConnectionSettings:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
+
+needs_airflow = pytest.mark.skipif(find_spec("airflow") is None, reason="Airflow is not installed")
 
 WITHOUT_AIRFLOW = "import sys; sys.modules['airflow'] = None"
 
@@ -34,6 +37,7 @@ def run(preparation, *args):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+@needs_airflow
 def test_a_connection_that_airflow_has_in_its_database_is_found(named):
     done = run(WITH_A_DATABASE.format(path=str(named.source)), "plan", "--format", "json")
 
@@ -42,12 +46,14 @@ def test_a_connection_that_airflow_has_in_its_database_is_found(named):
     assert all(table["fingerprint"].values())
 
 
+@needs_airflow
 def test_a_connection_in_the_environment_is_found(named, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_SHOP_DB", json.dumps({"conn_type": "sqlite", "host": str(named.source)}))
 
     assert named.answer("profile")["profiled"][0]["row_count"] == 3
 
 
+@needs_airflow
 def test_a_connection_that_does_not_exist_is_named(named):
     result = named.run("plan")
 

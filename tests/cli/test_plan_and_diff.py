@@ -81,7 +81,7 @@ def test_a_diff_without_a_difference_is_one_line(shop):
 def test_a_diff_of_some_tables_says_nothing_of_the_others(shop):
     document = shop.answer("diff", "users", "orders")
 
-    assert [change["table_key"] for change in document["changes"]] == ["orders", "users"]
+    assert [change["table_key"] for change in document["changes"]] == ["users", "orders"]
     assert document["removed"] == []
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 
@@ -10,7 +11,8 @@ from click.testing import CliRunner
 from profilemesh_airflow import __version__
 from profilemesh_airflow.cli import main
 from profilemesh_airflow.cli.program import create_program
-from profilemesh_airflow.cli.session import command_options
+from profilemesh_airflow.cli.progress import logged
+from profilemesh_airflow.cli.session import Session, command_options
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.exceptions import (
     ConfigError,
@@ -157,3 +159,23 @@ def test_the_module_runs_as_the_command():
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"profilemesh-airflow, version {__version__}\n"
+
+
+def test_log_messages_are_lines_on_stderr_without_secrets_and_those_of_other_packages_are_not_shown(capsys):
+    ours, other = logging.getLogger("profilemesh_airflow.x"), logging.getLogger("sqlalchemy.pool.x")
+    session = Session()
+    session.opened = OpenedWorkspace()
+
+    with logged(session):
+        ours.info("not now")
+        ours.warning("the word is %s\nand more", "hunter2")
+        other.error("hunter2")
+
+    assert capsys.readouterr().err == "warning: the word is ***\\nand more\n"
+
+
+def test_debug_shows_what_is_done(capsys):
+    with logged(Session(debug=True)):
+        logging.getLogger("profilemesh_airflow.x").info("profiling orders")
+
+    assert capsys.readouterr().err == "info: profiling orders\n"

@@ -40,7 +40,7 @@ def test_results_show_a_row_a_column(shop):
     assert lines[1].split() == headers
     assert [line.split()[:2] for line in lines[2:]] == [["id", "INTEGER"], ["amount", "REAL"], ["note", "TEXT"]]
     amount = [cell.strip() for cell in lines[3].split("  ") if cell.strip()]
-    assert amount[2:8] == ["1 / 33.3333 %", "2 / 66.6667 %", "7", "10.5", "8.75", "2.47487"]
+    assert amount[2:8] == ["1 (33.3 %)", "2 (66.7 %)", "7", "10.5", "8.75", "2.47487"]
 
 
 def test_results_show_only_the_metrics_that_were_computed(shop):

@@ -236,15 +236,20 @@ class TestOldNews:
         world.profile(ORDERS)
         assert [kinds(entry) for entry in world.ledger.record(*forced)] == [["added", "forced"]]
 
-    def test_does_not_retire_a_table_that_was_profiled_meanwhile(self, world):
-        world.put("orders")
-        world.refresh()
+    @pytest.mark.parametrize("looked", ["before the change was opened", "after"])
+    def test_does_not_retire_a_table_that_was_profiled_meanwhile(self, world, looked):
+        world.settle("orders", version="1")
+        world.put("orders", version="2")
+        if looked == "after":
+            world.refresh()
         kept = world.tables.pop(ORDERS)
         removed = world.look()
         world.tables[ORDERS] = kept
+        world.refresh()
         world.profile(ORDERS)
         world.ledger.record(*removed)
         assert set(world.ledger.baselines()) == {ORDERS}
+        assert {entry.outcome for entry in world.ledger.history(ORDERS)} == {PROFILED}
 
     def test_two_refreshes_retire_a_table_once(self, world):
         world.settle("orders")

@@ -3,8 +3,8 @@
 What its data version can miss
 ------------------------------
 The version is the number of rows and the greatest rowid (the number alone for a table WITHOUT ROWID). An UPDATE in
-place changes neither, nor does deleting the newest row and inserting another: a table that is changed so needs
-``profile_after`` or a ``watermark`` column. Views and virtual tables have no version: unknown, and so left to
+place changes neither, nor does deleting the newest row and inserting another: a table that is changed so has to be
+forced. Views and virtual tables have no version: unknown, and so left to
 ``profile_after``. Counting reads the whole of the table's smallest index.
 
 Types

@@ -1,0 +1,140 @@
+"""A database to profile, the same to a test whichever it is; filled without the code under test."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2.extras import execute_values
+
+from profilemesh_airflow.core.plan import TableSettings
+from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from profilemesh_airflow.core.connection import ConnectionSettings
+    from profilemesh_airflow.core.plan import TableInfo
+    from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
+
+#: What each database calls the types that both have.
+TYPES = {
+    "sqlite": {
+        "integer": "INTEGER",
+        "double": "REAL",
+        "decimal": "NUMERIC",
+        "text": "TEXT",
+        "boolean": "BOOLEAN",
+        "date": "DATE",
+        "timestamp": "TIMESTAMP",
+    },
+    "postgres": {
+        "integer": "bigint",
+        "double": "double precision",
+        "decimal": "numeric",
+        "text": "text",
+        "boolean": "boolean",
+        "date": "date",
+        "timestamp": "timestamp",
+    },
+}
+
+
+def quoted(name: str) -> str:
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+@dataclass(frozen=True)
+class Database:
+    """One SQLite file or one PostgreSQL schema, with a reader of it."""
+
+    settings: ConnectionSettings
+    warehouse: Warehouse
+
+    @property
+    def kind(self) -> str:
+        return self.settings.type
+
+    def connect(self) -> Any:
+        """A connection of the driver's own, which may write."""
+        if self.kind == "sqlite":
+            return closing(sqlite3.connect(self.settings.filepath, isolation_level=None))
+        options = f"-c search_path={self.settings.schema or 'public'}"
+        connection = psycopg2.connect(
+            host=self.settings.host,
+            port=self.settings.port,
+            user=self.settings.username,
+            password=self.settings.password,
+            dbname=self.settings.database,
+            options=options,
+        )
+        connection.autocommit = True
+        return closing(connection)
+
+    def run(self, *statements: str) -> None:
+        with self.connect() as connection:
+            cursor = connection.cursor()
+            for statement in statements:
+                cursor.execute(statement)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            cursor = connection.cursor()
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def create(self, table: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]] = ()) -> None:
+        """A table; a type is a key of :data:`TYPES`, or the database's own spelling."""
+        spelled = (f"{quoted(name)} {TYPES[self.kind].get(kind, kind)}" for name, kind in columns.items())
+        with self.connect() as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
+            cursor.execute(f"CREATE TABLE {quoted(table)} ({', '.join(spelled)})")
+            self._insert(cursor, table, len(columns), rows)
+
+    def insert(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        with self.connect() as connection:
+            self._insert(connection.cursor(), table, len(rows[0]), rows)
+
+    def _insert(self, cursor: Any, table: str, width: int, rows: Sequence[Sequence[Any]]) -> None:
+        if not rows:
+            return
+        if self.kind == "sqlite":
+            cursor.execute("BEGIN")
+            cursor.executemany(f"INSERT INTO {quoted(table)} VALUES ({', '.join('?' * width)})", rows)
+            cursor.execute("COMMIT")
+        else:
+            execute_values(cursor, f"INSERT INTO {quoted(table).replace('%', '%%')} VALUES %s", rows, page_size=5000)
+
+    def copy(self, table: str, csv: str) -> None:
+        """Many rows into a PostgreSQL table, fast; an empty field is NULL."""
+        with self.connect() as connection:
+            connection.cursor().copy_expert(f"COPY {quoted(table)} FROM STDIN CSV", io.StringIO(csv))
+
+    def info(self, table: str) -> TableInfo:
+        ref = TableRef(table)
+        return self.warehouse.catalog([ref])[ref]
+
+    def profile(self, table: str, **settings: Any) -> TableProfile:
+        return self.warehouse.profile(self.info(table), TableSettings(**settings))
+
+    def column(self, table: str, name: str, **settings: Any) -> ColumnProfile:
+        """The profile of one column, which must have worked."""
+        profile = next(column for column in self.profile(table, **settings).columns if column.name == name)
+        assert profile.errors == {}
+        return profile
+
+    def column_of(self, kind: str, values: Sequence[Any], **settings: Any) -> ColumnProfile:
+        """The profile of one column of a new table with these values."""
+        self.create("values_of_one_column", {"v": kind}, [(value,) for value in values])
+        return self.column("values_of_one_column", "v", **settings)
+
+    def version(self, table: str) -> str | None:
+        info = self.info(table)
+        return self.warehouse.versions([info])[info.ref]
