@@ -57,7 +57,7 @@ lock: .venv/stamp-uv  ## resolves requirements/*.txt anew, to the newest version
 	@for set in reference sqlalchemy14; do \
 	  case $$set in \
 	    reference) args="--group demo --group test --group lint requirements/reference.in" ;; \
-	    sqlalchemy14) args="--group test --override requirements/sqlalchemy14.in" ;; \
+	    sqlalchemy14) args="--group test --override requirements/without-airflow.in requirements/sqlalchemy14.in" ;; \
 	  esac; \
 	  $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --all-extras --no-emit-package profilemesh-airflow \
 	    --custom-compile-command "make lock" --output-file requirements/$$set.txt pyproject.toml $$args || exit 1; \

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profilemesh_airflow.warehouse.connect import connect
+from profilemesh_airflow.warehouse.engine import connect
 from profilemesh_airflow.warehouse.reader import Warehouse
 
 __all__ = ["Warehouse", "connect"]

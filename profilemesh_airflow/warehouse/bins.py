@@ -13,23 +13,22 @@ if TYPE_CHECKING:
 #: The edges of histogram bins are 64-bit floating-point numbers in every database.
 DOUBLE = sa.Float(53)
 
+#: Keeps the calculation of edges from overflowing; a power of two, so that it rounds nothing.
+_DOWN = 2.0**-64
+
 
 def bin_edges(low: float, high: float, bins: int) -> tuple[float, ...]:
     """``bins + 1`` edges of equal width from ``low`` to ``high``; one bin where the two are the same double.
 
-    Edge ``i`` is ``low + i * (high - low) / bins`` in 64-bit floating point (weighted, where that would overflow),
-    and the last is ``high`` itself. Where the width is near the resolution of a double, edges may coincide: such a bin
-    is empty.
+    Edge ``i`` is ``low + i * (high - low) / bins`` in 64-bit floating point, and the last is ``high`` itself. Where the
+    width is near the resolution of a double, edges may coincide: such a bin is empty.
     """
     low, high = float(low), float(high)
     if low == high:
         return (low, high)
-    span = high - low
-    if math.isinf(span * bins):
-        edges = [low * (1 - i / bins) + high * (i / bins) for i in range(bins)]
-    else:
-        edges = [low + i * span / bins for i in range(bins)]
-    return (*(min(edge, high) for edge in edges), high)
+    scale = _DOWN if math.isinf((high - low) * bins) else 1.0
+    start, span = low * scale, high * scale - low * scale
+    return (*(min((start + i * span / bins) / scale, high) for i in range(bins)), high)
 
 
 def bin_number(value: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.ColumnElement[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
 import pytest
@@ -110,14 +109,27 @@ def test_a_file_that_is_no_database_is_named(shop):
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_store_that_cannot_be_written_is_named(shop):
-    shop.folder.chmod(0o555)
-    result = shop.run("profile")
-    shop.folder.chmod(0o755)
+def test_a_store_that_cannot_be_made_is_named(shop):
+    blocked = shop.config / "store.db"
+    shop.configure("orders", storage={"connection": {"type": "sqlite", "filepath": str(blocked)}})
 
-    assert result.exit_code == 1
+    result = shop.run("profile")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert str(shop.config) in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["diff", "profile", "status"])
+def test_a_store_that_is_no_database_is_named_and_left_alone(shop, command):
+    shop.store.write_bytes(b"somebody else's file " * 100)
+    before = shop.files()
+
+    result = shop.run(command)
+
+    assert (result.exit_code, result.stdout) == (1, "")
     assert str(shop.store) in result.stderr
+    assert shop.files() == before
 
 
 def test_a_missing_table_is_a_warning_in_the_plan_and_fails_its_own_profile_only(shop):

@@ -64,7 +64,9 @@ class Database:
     def connect(self) -> Any:
         """A connection of the driver's own, which may write."""
         if self.kind == "sqlite":
-            return closing(sqlite3.connect(self.settings.filepath, isolation_level=None))
+            file = sqlite3.connect(self.settings.filepath, isolation_level=None)
+            file.execute("PRAGMA synchronous = OFF")
+            return closing(file)
         options = f"-c search_path={self.settings.schema or 'public'}"
         connection = psycopg2.connect(
             host=self.settings.host,

@@ -83,7 +83,7 @@ def check_numbers(metrics: Mapping[str, Any], values: Sequence[Any], bins: int =
     expected = exact_numbers(values)
     spread = expected["stddev"] or 0.0
     for name in ("mean", "stddev"):
-        tolerance = {"rel": 1e-9, "abs": spread * 1e-9} if spread else {"rel": 1e-12}
+        tolerance = {"rel": 1e-12, "abs": spread * 1e-12} if spread else {"rel": 1e-12}
         assert metrics[name] == (None if expected[name] is None else pytest.approx(expected[name], **tolerance)), name
     check_histogram(metrics["histogram"], values, bins)
     others = {name: value for name, value in metrics.items() if name not in ("mean", "stddev", "histogram")}
