@@ -74,13 +74,19 @@ class Store:
     def peek(self, identity: Identity) -> LedgerView:
         """Baselines and open changes, read without writing anything: a store that is not there yet holds none.
 
-        :raises StoreError: the store cannot be reached, or is newer than this release.
+        :raises StoreError: the store cannot be reached, or is at another release's schema.
         """
         tables = self._find_tables()
         if tables is not None:
             return self._database.read(ViewReader(self._database, tables, identity).view)
         if not self._database.exists():
             return LedgerView(datetime.now(timezone.utc))
+        revision, _ = self.version()
+        if revision is not None:
+            raise StoreError(
+                f"the results store ({self._database.settings.place}) is at the older schema {revision}, and only "
+                "looking must not migrate it; run `profilemesh-airflow store upgrade`"
+            )
         return LedgerView(self._database.read(self._database.now))
 
     def ledger(self, identity: Identity, policy: Policy) -> Ledger:

@@ -56,7 +56,8 @@ def select_changes(
     seen = workspace.ledger.view()
     forced = set() if changed_only and not force else {ref.key for ref in named or workspace.refs}
     if not force:
-        forced -= {key for key, entry in seen.entries.items() if entry.state == PARKED}
+        # What waits already needs no force, which would forget its failed attempts; what is parked takes more.
+        forced -= seen.entries.keys()
     record(workspace, compare(workspace, seen, named, dict.fromkeys(forced, reason or NO_REASON)))
     return named or list(workspace.refs)
 
@@ -133,11 +134,12 @@ def _why_nothing_to_do(workspace: Workspace, ref: TableRef) -> str:
     entry = workspace.ledger.open_entries([ref.key]).get(ref.key)
     if entry is not None and entry.state == PARKED:
         return (
-            f"parked after {entry.attempts} failures, the last: {entry.last_error}; "
+            f"parked, since it failed too often ({entry.attempts}); the last error: {entry.last_error}; "
             "it runs again when the table changes or somebody forces it"
         )
     if entry is not None:
-        return f"{entry.claimed_by or 'another worker'} is at it until {entry.lease_until}"
+        until = f" until {entry.lease_until.isoformat(timespec='seconds')}" if entry.lease_until else ""
+        return f"{entry.claimed_by or 'another worker'} is at it{until}"
     baseline = workspace.ledger.baselines([ref.key]).get(ref.key)
     if baseline is None:
         return "no open change; the next refresh looks at it"

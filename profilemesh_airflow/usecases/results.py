@@ -71,7 +71,9 @@ def drift_of(workspace: Workspace, ref: TableRef) -> DriftReport:
 
 
 def _latest(workspace: Workspace, ref: TableRef) -> StoredProfile:
-    profile = workspace.results.latest(ref.key)
+    # Looking must not make a store.
+    made, _ = workspace.store.version()
+    profile = workspace.results.latest(ref.key) if made else None
     if profile is None:
         raise ProfileError(f"table {ref.display} was not profiled yet; `profilemesh-airflow status` says why")
     return profile

@@ -118,6 +118,9 @@ class Lanes:
                     lane.stop()
             self._workers.shutdown(cancel_futures=True)
 
+    def __len__(self) -> int:
+        return len(self._lanes)
+
     def submit(self, work: Callable[..., T], *arguments: Any) -> Future[T]:
         """Have ``work(lane, *arguments)`` done by the next lane that is free."""
 

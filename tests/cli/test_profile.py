@@ -48,7 +48,9 @@ def test_a_parked_table_is_skipped_until_it_is_forced(shop):
 
     document = shop.answer("profile")
     assert keys(document, "profiled") == ["orders"]
-    assert document["skipped"][0]["why"].startswith("parked after 1 failures, the last: table ghost was not found")
+    assert document["skipped"][0]["why"].startswith(
+        "parked, since it failed too often (1); the last error: table ghost was not found"
+    )
     assert shop.answer("profile", "--changed")["profiled"] == []
 
     shop.sql("CREATE TABLE ghost (id INTEGER)")

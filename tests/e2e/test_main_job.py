@@ -11,6 +11,7 @@ import pytest
 import yaml
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from demo.standalone import SEPARATE, Standalone
 
@@ -124,7 +125,8 @@ def shop(tmp_path_factory, postgres_url):
     with admin.connect() as connection:
         for name in names.values():
             connection.execute(text(f'CREATE DATABASE "{name}"'))
-    source, store = (create_engine(url.set(database=names[role])) for role in ("source", "store"))
+    # Without a pool each connection ends at once, and with that PostgreSQL's counters are up to date.
+    source, store = (create_engine(url.set(database=names[role]), poolclass=NullPool) for role in ("source", "store"))
     with source.begin() as connection:
         connection.exec_driver_sql(SETUP.replace("%", "%%"))
 

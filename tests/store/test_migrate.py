@@ -95,6 +95,15 @@ def test_a_newer_schema_is_refused(settings, sql):
                 refused()
 
 
+def test_looking_at_an_older_schema_neither_migrates_it_nor_takes_it_for_empty(settings, monkeypatch):
+    with Store(settings) as store:
+        store.upgrade()
+    for module in ("store", "migrate"):
+        monkeypatch.setattr(f"profilemesh_airflow.store.{module}.HEAD", "later")
+    with Store(settings) as store, pytest.raises(StoreError, match=r"older schema 0001.*store upgrade"):
+        store.peek(IDENTITY)
+
+
 def test_nothing_is_created_where_that_is_not_allowed(settings):
     with Store(settings, create_tables=False) as store:
         with pytest.raises(StoreError, match="run `profilemesh-airflow store upgrade`"):

@@ -14,7 +14,7 @@ from profilemesh_airflow.usecases.workspace import Workspace
 BASE = """
 environment: prod
 source: {name: shop, type: postgres, host: db, port: 5432, database: shop, username: u, password: one}
-storage: {connection: {type: sqlite, filepath: /tmp/store.db}}
+storage: {connection: {type: sqlite, filepath: /var/lib/pm/store.db}}
 profiling:
   metrics: [count, mean, histogram]
   histogram_bins: 10
@@ -80,7 +80,7 @@ def test_an_option_that_changes_what_is_computed_moves_the_tables_it_is_for(befo
         ("port: 5432", "port: 5433"),
         ("environment: prod", "environment: staging"),
         ("name: shop", "name: mall"),
-        ("filepath: /tmp/store.db", "filepath: /tmp/other.db"),
+        ("filepath: /var/lib/pm/store.db", "filepath: /var/lib/pm/other.db"),
         (
             "    - {schema: sales, table: orders}\n"
             "    - {schema: sales, table: users, partition: {key: day, strategy: recent_n, recent_n: 7}}\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pytest
 
@@ -155,6 +156,17 @@ def test_a_doorbell_rings_for_waiting_changes_only(shop):
     assert set(shop.detect()) == {"users", "items"}
 
 
+def test_a_table_whose_data_version_is_unknown_is_stale_after_a_while(shop):
+    shop.sql("CREATE VIEW orders_view AS SELECT * FROM orders")
+    shop.configure("orders_view", airflow={"profile_after": "2s"})
+    shop.profile(changed_only=True)
+
+    assert shop.refresh() == []
+    time.sleep(2.1)
+    assert shop.refresh() == ["orders_view"]
+    assert reasons(shop.profile(changed_only=True)["orders_view"]) == [("stale", "version")]
+
+
 def test_looking_writes_nothing(shop, profiled):
     before = profiled.digest()
     profiled.sql("INSERT INTO users VALUES (3, 'Edsger')")
@@ -179,7 +191,7 @@ def test_a_missing_table_fails_alone_is_tried_again_and_parked_and_runs_when_it_
 
     assert isinstance(shop.profile(changed_only=True)["ghost"], Failed)
     parked = shop.profile(changed_only=True)["ghost"]
-    assert parked.why.startswith("parked after 2 failures, the last: table ghost was not found")
+    assert parked.why.startswith("parked, since it failed too often (2); the last error: table ghost was not found")
     assert shop.refresh() == []
     assert isinstance(shop.profile()["ghost"], Skipped)
     assert isinstance(shop.profile("ghost", force=True)["ghost"], Failed)
@@ -188,6 +200,14 @@ def test_a_missing_table_fails_alone_is_tried_again_and_parked_and_runs_when_it_
     assert shop.refresh() == ["ghost"]
     assert isinstance(shop.profile(changed_only=True)["ghost"], Profiled)
     assert shop.refresh() == []
+
+
+def test_profiling_what_waits_already_does_not_forget_how_often_it_failed(shop):
+    shop.configure("ghost", airflow={"max_attempts": 2})
+
+    assert isinstance(shop.profile()["ghost"], Failed)
+    assert isinstance(shop.profile()["ghost"], Failed)
+    assert isinstance(shop.profile()["ghost"], Skipped)
 
 
 def test_a_table_that_is_dropped_fails_and_says_so(profiled):

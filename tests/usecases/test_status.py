@@ -33,13 +33,13 @@ def test_a_profiled_table_is_current_and_a_changed_one_is_open_after_the_next_re
 
 
 def test_a_table_is_claimed_while_a_worker_has_a_lease(shop):
-    shop.configure("orders", "users", airflow={"lease": "1s"})
+    shop.configure("orders", "users", airflow={"lease": "2s"})
     shop.refresh()
     with shop.open() as workspace:
         workspace.ledger.claim("orders", "somebody")
 
     assert [status.state for status in states(shop).values()] == ["claimed", "open"]
-    time.sleep(1.1)
+    time.sleep(2.1)
     assert [status.state for status in states(shop).values()] == ["open", "open"]
 
 

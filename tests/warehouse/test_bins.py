@@ -22,7 +22,7 @@ DOUBLES = st.floats(min_value=-LIMIT, max_value=LIMIT)
         (1, 2, 1, (1.0, 2.0)),
         (3, 3, 10, (3.0, 3.0)),
         (2**62, 2**62 + 1, 10, (2.0**62, 2.0**62)),
-        (-1.7e308, 1.7e308, 4, (-1.7e308, -8.5e307, 0.0, 8.5e307, 1.7e308)),
+        (-(2.0**1023), 2.0**1023, 4, (-(2.0**1023), -(2.0**1022), 0.0, 2.0**1022, 2.0**1023)),
     ],
 )
 def test_edges_are_of_equal_width(low: float, high: float, bins: int, edges: tuple[float, ...]) -> None:

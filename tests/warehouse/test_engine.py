@@ -53,7 +53,9 @@ def test_sqlite_without_a_file_is_an_error() -> None:
         catalog(ConnectionSettings("sqlite"))
 
 
-@pytest.mark.parametrize("name", ["a b.db", "what?.db", "no#1.db", "100%25.db", "größe.db", "a&mode=rwc.db", "file:x.db"])
+@pytest.mark.parametrize(
+    "name", ["a b.db", "what?.db", "no#1.db", "100%25.db", "größe.db", "a&mode=rwc.db", "file:x.db"]
+)
 def test_a_path_may_hold_any_character(tmp_path: Path, name: str) -> None:
     settings = ConnectionSettings("sqlite", filepath=str(tmp_path / name))
     with Warehouse(settings) as warehouse:
@@ -121,9 +123,7 @@ def test_the_server_sees_who_connects_and_driver_arguments_are_passed_on(postgre
     assert shown == ["profilemesh", "4321ms", "on", "repeatable read"]
 
 
-def test_psycopg_3_serves_where_psycopg2_is_missing(
-    postgres: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_psycopg_3_serves_where_psycopg2_is_missing(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")
     monkeypatch.setattr("profilemesh_airflow.warehouse.engine._postgres_driver", lambda: "psycopg")
     rows = [(i, i / 3, f"text {i % 7}", None if i % 5 else "2024-01-01 12:30:00") for i in range(100)]

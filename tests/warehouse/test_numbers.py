@@ -132,9 +132,7 @@ def test_single_precision_keeps_its_greatest_value_in_the_last_bin(postgres: Dat
 def test_a_standard_deviation_beyond_doubles_is_an_error_of_its_own(database: Database) -> None:
     database.create("t", {"v": "double"}, [(-1.7e308,), (1.7e308,)])
     (column,) = database.profile("t").columns
-    assert column.errors == {
-        "stddev": "the standard deviation is beyond the greatest 64-bit floating-point number"
-    }
+    assert column.errors == {"stddev": "the standard deviation is beyond the greatest 64-bit floating-point number"}
     assert (column.metrics["min"], column.metrics["mean"], column.metrics["max"]) == (-1.7e308, 0.0, 1.7e308)
     assert [entry["count"] for entry in column.metrics["histogram"]] == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
 

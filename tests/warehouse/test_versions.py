@@ -42,7 +42,9 @@ def test_rows_that_come_and_go_move_the_version(database: Database, change: str)
     assert settled(database, "t", before) != before
 
 
-@pytest.mark.parametrize("change", ["UPDATE t SET a = 5 WHERE a = 1", "TRUNCATE t", "ALTER TABLE t ALTER a TYPE numeric"])
+@pytest.mark.parametrize(
+    "change", ["UPDATE t SET a = 5 WHERE a = 1", "TRUNCATE t", "ALTER TABLE t ALTER a TYPE numeric"]
+)
 def test_postgres_sees_changes_in_place(postgres: Database, change: str) -> None:
     postgres.create("t", {"a": "integer"}, [(1,), (2,)])
     before = settled(postgres, "t", None)
@@ -152,7 +154,9 @@ def test_a_table_that_may_not_be_read_has_a_version(postgres: Database) -> None:
 
 
 def test_a_table_without_rowid_is_counted(sqlite: Database) -> None:
-    sqlite.run("CREATE TABLE t (a text PRIMARY KEY, b text DEFAULT ')') WITHOUT ROWID", "INSERT INTO t VALUES ('x', 'y')")
+    sqlite.run(
+        "CREATE TABLE t (a text PRIMARY KEY, b text DEFAULT ')') WITHOUT ROWID", "INSERT INTO t VALUES ('x', 'y')"
+    )
     assert sqlite.version("t") == "rows=1"
 
 

@@ -1,0 +1,139 @@
+"""Profiling some partitions of a table."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from profilemesh_airflow.core.plan import Partition, Sampling
+from profilemesh_airflow.exceptions import NotBuiltError, ProfileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.warehouse.databases import Database
+
+DAYS = ["2024-01-01", "2024-01-02", "2024-01-02", "2024-01-03", None]
+
+
+@pytest.fixture
+def orders(database: Database) -> Database:
+    database.create("orders", {"day": "date", "n": "integer"}, [(day, number) for number, day in enumerate(DAYS)])
+    return database
+
+
+def numbers(database: Database, table: str, partition: Partition) -> tuple[int, Any, Any]:
+    """Which rows were profiled: how many, the least and the greatest number."""
+    profile = database.profile(table, partition=partition)
+    metrics = profile.columns[1].metrics
+    assert profile.row_count == metrics["count"]
+    return profile.row_count, metrics["min"], metrics["max"]
+
+
+@pytest.mark.parametrize(
+    ("partition", "rows"),
+    [
+        (Partition("day", "all"), (5, 0, 4)),
+        (Partition(None, "all"), (5, 0, 4)),
+        (Partition("day", "latest"), (1, 3, 3)),
+        (Partition("day", "recent_n", recent_n=2), (3, 1, 3)),
+        (Partition("day", "recent_n", recent_n=99), (4, 0, 3)),
+        (Partition("day", "specific_values", values=("2024-01-02",)), (2, 1, 2)),
+        (Partition("day", "specific_values", values=(date(2024, 1, 1), date(2024, 1, 3))), (2, 0, 3)),
+        (Partition("day", "specific_values", values=(None, "2024-01-01")), (2, 0, 4)),
+        (Partition("day", "specific_values", values=("1999-01-01",)), (0, None, None)),
+        (Partition("day", "specific_values", values=()), (0, None, None)),
+    ],
+)
+def test_a_strategy_selects_its_rows(orders: Database, partition: Partition, rows: tuple[int, Any, Any]) -> None:
+    assert numbers(orders, "orders", partition) == rows
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("integer", [1, 10, 9]),
+        ("text", ["1", "9", "10"]),
+        ("double", [0.1, 1e300, 2.5]),
+        ("decimal", [1, 3, 2]),
+        ("timestamp", ["2024-01-01 00:00:00", "2024-01-01 00:00:00.000002", "2024-01-01 00:00:00.000001"]),
+    ],
+)
+def test_the_latest_partition_is_the_greatest_key_of_its_type(database: Database, kind: str, keys: list[Any]) -> None:
+    database.create("t", {"k": kind, "n": "integer"}, [(key, number) for number, key in enumerate(keys)])
+    greatest = keys.index(max(keys))
+    assert numbers(database, "t", Partition("k", "latest")) == (1, greatest, greatest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("text", "5", 5),
+        ("integer", 5, "5"),
+        ("text", "2024-01-02", date(2024, 1, 2)),
+        ("timestamp", "2024-01-02 03:04:05", datetime(2024, 1, 2, 3, 4, 5)),  # noqa: DTZ001 - as YAML gives it
+        ("boolean", True, True),
+    ],
+)
+def test_a_value_may_be_written_as_yaml_likes_it(database: Database, kind: str, key: Any, value: Any) -> None:
+    database.create("t", {"k": kind, "n": "integer"}, [(key, 7), (None, 8)])
+    assert numbers(database, "t", Partition("k", "specific_values", values=(value,))) == (1, 7, 7)
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "uuid", "mood", "real", "date"])
+def test_keys_of_any_postgres_type_are_found_again(postgres: Database, kind: str) -> None:
+    greatest = {
+        "timestamptz": "2024-07-01 12:00:00.123456+05",
+        "uuid": "ffffffff-0000-0000-0000-000000000001",
+        "mood": "wei%rd 'mood'",
+        "real": "0.1",
+        "date": "infinity",
+    }[kind]
+    least = {"uuid": "00000000-0000-0000-0000-000000000001", "mood": "sad", "real": "-1"}.get(kind, "2020-01-01")
+    postgres.run("CREATE TYPE mood AS ENUM ('sad', 'wei%rd ''mood''')", f"CREATE TABLE t (k {kind}, n int)")
+    with postgres.connect() as connection:
+        connection.cursor().execute("INSERT INTO t VALUES (%s, 1), (%s, 2)", (least, greatest))
+    assert numbers(postgres, "t", Partition("k", "latest")) == (1, 2, 2)
+
+
+def test_the_latest_partition_of_an_empty_table_is_empty(database: Database) -> None:
+    database.create("t", {"k": "date", "n": "integer"})
+    assert numbers(database, "t", Partition("k", "latest")) == (0, None, None)
+
+
+def test_the_partition_is_looked_up_once_and_every_statement_filters(
+    orders: Database, statements: Callable[[], Any]
+) -> None:
+    with statements() as sent:
+        orders.profile("orders", partition=Partition("day", "recent_n", recent_n=2))
+    lookups = [statement for statement in sent if "DISTINCT" in statement and "LIMIT" in statement]
+    reading = [statement for statement in sent if "AS t" in statement]
+    assert len(lookups) == 1
+    assert len(reading) == 4
+    assert all("WHERE" in statement for statement in reading)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"partition": Partition("day", "sample")}, NotBuiltError, "sample is not supported yet"),
+        ({"sampling": Sampling("random", 0.1)}, NotBuiltError, "sample is not supported yet"),
+        ({"partition": Partition("month", "latest")}, ProfileError, "'month' is not a column of it; it has day, n"),
+        ({"partition": Partition(None, "latest")}, ProfileError, "None is not a column"),
+        ({"partition": Partition("day", "recent_n")}, ProfileError, "needs `recent_n`"),
+        ({"partition": Partition("day", "yearly")}, ProfileError, "unknown partition strategy 'yearly'; one of all"),
+    ],
+)
+def test_settings_that_cannot_be_followed_are_refused(
+    orders: Database, settings: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"orders.*{message}"):
+        orders.profile("orders", **settings)
+
+
+def test_a_value_that_is_not_of_the_columns_type_fails_the_table(postgres: Database) -> None:
+    postgres.create("t", {"k": "integer", "n": "integer"}, [(1, 1)])
+    with pytest.raises(ProfileError, match='t cannot be profiled: invalid input syntax for type bigint: "soon"'):
+        postgres.profile("t", partition=Partition("k", "specific_values", values=("soon",)))
