@@ -15,7 +15,7 @@ from profilemesh_airflow.cli.session import Session, command_options
 @click.argument("tables", nargs=-1, metavar="[TABLE]...")
 @click.option("--changed", is_flag=True, help="Only the tables that changed since they were last profiled.")
 @click.option("--force", is_flag=True, help="Parked tables too.")
-@click.option("--reason", metavar="TEXT", help="Why, for the ledger. Not with --changed, which has its own reasons.")
+@click.option("--reason", metavar="TEXT", help="Why, for the ledger.")
 @command_options
 def profile(session: Session, tables: tuple[str, ...], changed: bool, force: bool, reason: str | None) -> None:
     """Profile tables now, and store what was found.
@@ -30,8 +30,6 @@ def profile(session: Session, tables: tuple[str, ...], changed: bool, force: boo
 
     A table that fails does not stop the others; the exit code is 1 then.
     """
-    if changed and (force or reason):
-        raise click.UsageError(f"--changed cannot be combined with {'--force' if force else '--reason'}")
     from profilemesh_airflow.cli import render
     from profilemesh_airflow.cli.progress import Reporter, logged, waiting
     from profilemesh_airflow.usecases.outcome import split

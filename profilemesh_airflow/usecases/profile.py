@@ -47,17 +47,16 @@ def select_changes(
     """Record in the ledger what is to be profiled, and return the tables looked at.
 
     :param names: tables to look at; none means all, and only then removed tables are retired.
-    :param changed_only: leave unchanged tables alone; otherwise every table that is looked at is profiled, but for
-        the parked ones.
-    :param force: profile every table that is looked at, parked or not.
+    :param changed_only: leave unchanged tables alone; otherwise every table that is looked at is profiled.
+    :param force: profile parked tables too.
     :param reason: why, for the ledger.
     """
     named = find_tables(workspace.refs, names)
     seen = workspace.ledger.view()
-    forced = set() if changed_only and not force else {ref.key for ref in named or workspace.refs}
-    if not force:
-        # What waits already needs no force, which would forget its failed attempts; what is parked takes more.
-        forced -= seen.entries.keys()
+    parked = {key for key, entry in seen.entries.items() if entry.state == PARKED}
+    # What waits already needs no force, which would forget its failed attempts.
+    forced = set() if changed_only else {ref.key for ref in named or workspace.refs} - (seen.entries.keys() - parked)
+    forced = forced | parked if force else forced - parked
     record(workspace, compare(workspace, seen, named, dict.fromkeys(forced, reason or NO_REASON)))
     return named or list(workspace.refs)
 

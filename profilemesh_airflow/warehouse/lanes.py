@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
 from queue import SimpleQueue
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+#: Seconds between two attempts to stop a running statement.
+_STOP_INTERVAL = 0.05
 
 
 class Lane:
@@ -113,10 +117,10 @@ class Lanes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._stack:
+            self._workers.shutdown(wait=error is None, cancel_futures=True)
             if error is not None:
-                for lane in self._lanes:
-                    lane.stop()
-            self._workers.shutdown(cancel_futures=True)
+                self._stop()
+                self._workers.shutdown()
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -142,6 +146,13 @@ class Lanes:
     def scans(self) -> int:
         """Statements answered that read the profiled rows."""
         return sum(lane.scans for lane in self._lanes)
+
+    def _stop(self) -> None:
+        """Stop every lane; again and again, as a statement may be about to begin when it is told to stop."""
+        while self._free.qsize() < len(self._lanes):
+            for lane in self._lanes:
+                lane.stop()
+            time.sleep(_STOP_INTERVAL)
 
     def _open(self, stack: ExitStack) -> list[Lane]:
         lanes: list[Lane] = []

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 
 def keys(document, part):
     return [outcome["table_key"] for outcome in document[part]]
@@ -63,13 +61,14 @@ def test_the_reason_is_kept_in_the_ledger(shop):
     assert "forced: the audit" in shop.run("profile", "users", "--reason", "the audit").stdout
 
 
-@pytest.mark.parametrize("option", [("--force",), ("--reason", "x")])
-def test_changed_has_its_own_reasons_so_it_takes_no_other(shop, option):
-    result = shop.run("profile", "--changed", *option)
+def test_changed_with_force_takes_parked_tables_and_leaves_unchanged_ones_alone(shop):
+    shop.configure("users", "ghost", airflow={"max_attempts": 1})
+    shop.run("profile")
+    shop.sql("CREATE TABLE ghost (id INTEGER)")
 
-    assert result.exit_code == 2
-    assert f"--changed cannot be combined with {option[0]}" in result.stderr
-    assert not shop.store.exists()
+    document = shop.answer("profile", "--changed", "--force", "--reason", "the table is there now")
+    assert keys(document, "profiled") == ["ghost"]
+    assert keys(document, "skipped") == ["users"]
 
 
 def test_the_text_lists_outcomes_with_what_needs_attention_last(shop):

@@ -90,6 +90,13 @@ def check_numbers(metrics: Mapping[str, Any], values: Sequence[Any], bins: int =
     assert others == {name: value for name, value in expected.items() if name not in ("mean", "stddev")}
 
 
+def close(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The same metrics, but for the last digits of what is summed up in any order."""
+    return {
+        name: pytest.approx(value, rel=1e-12) if isinstance(value, float) else value for name, value in metrics.items()
+    }
+
+
 def frame_counts(column: pl.Series) -> dict[str, Any]:
     """The counts of a column, by polars."""
     nulls = column.null_count()

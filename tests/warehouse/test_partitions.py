@@ -109,7 +109,7 @@ def test_the_partition_is_looked_up_once_and_every_statement_filters(
     with statements() as sent:
         orders.profile("orders", partition=Partition("day", "recent_n", recent_n=2))
     lookups = [statement for statement in sent if "DISTINCT" in statement and "LIMIT" in statement]
-    reading = [statement for statement in sent if "AS t" in statement]
+    reading = [statement for statement in sent if "AS t" in statement and "sqlite_master" not in statement]
     assert len(lookups) == 1
     assert len(reading) == 4
     assert all("WHERE" in statement for statement in reading)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.warehouse.oracle import check_numbers
+from tests.warehouse.oracle import check_numbers, close
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def reading(sent: list[str]) -> list[str]:
-    return [statement for statement in sent if "AS t" in statement]
+    """The statements that read the profiled rows."""
+    return [statement for statement in sent if "AS t" in statement and "sqlite_master" not in statement]
 
 
 def test_one_scan_for_all_columns_and_one_look_at_each(database: Database, statements: Callable[[], Any]) -> None:
@@ -94,5 +95,6 @@ def test_a_column_of_mostly_different_values_is_sorted_rather_than_grouped(
     with statements() as sent:
         after = postgres.profile("t")
     assert sum("count(DISTINCT" in statement for statement in sent) == 3
-    assert before.columns == after.columns
+    for grouped, sorted_ in zip(before.columns, after.columns, strict=True):
+        assert sorted_.metrics == close(grouped.metrics)
     assert after.columns[0].metrics["distinct_count"] == 120000
