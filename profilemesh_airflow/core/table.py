@@ -58,9 +58,14 @@ class TableRef:
         return (self.schema, self.table) if self.schema else (self.table,)
 
     @cached_property
+    def encoded_parts(self) -> tuple[str, ...]:
+        """The names, percent-encoded, as keys and URIs are made of."""
+        return tuple(encode_part(part) for part in self.parts)
+
+    @cached_property
     def key(self) -> str:
         """``[database.]schema.table``, each part percent-encoded; at most 250 characters, a longer one is hashed."""
-        return shorten(".".join(encode_part(part) for part in self.parts), MAX_KEY_LENGTH)
+        return shorten(".".join(self.encoded_parts), MAX_KEY_LENGTH)
 
     @property
     def display(self) -> str:

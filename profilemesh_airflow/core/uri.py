@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from profilemesh_airflow.core.table import TableRef, encode_part, short_hash, shorten
@@ -33,7 +34,7 @@ def table_uri(identity: Identity, kind: str, ref: TableRef) -> str:
     """
     if kind not in KINDS:
         raise ValueError(f"asset kind {kind!r} is not one of {', '.join(KINDS)}")
-    path = "/".join(shorten(encode_part(part), MAX_SEGMENT_LENGTH) for part in ref.parts)
+    path = "/".join(shorten(part, MAX_SEGMENT_LENGTH) for part in ref.encoded_parts)
     return f"{_base(identity)}/{kind}/{path}"
 
 
@@ -57,5 +58,6 @@ def profiling_dag_id(prefix: str, identity: Identity, ref: TableRef) -> str:
     return readable[: MAX_DAG_ID_LENGTH - len(suffix)] + suffix
 
 
+@lru_cache(maxsize=8)
 def _base(identity: Identity) -> str:
     return f"{SCHEME}://{encode_part(identity.environment)}/{encode_part(identity.source)}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -14,7 +16,7 @@ from profilemesh_airflow.exceptions import NotBuiltError
 from profilemesh_airflow.usecases.settings import identity_of, refs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from profilemesh_airflow.config import ProfileMeshConfig
     from profilemesh_airflow.core.plan import Identity
@@ -62,6 +64,18 @@ def dag_arguments(config: ParsedConfig, tags: Iterable[str], **overrides: Any) -
         **overrides,
         "tags": ["profilemesh", f"environment:{config.identity.environment}", *tags],
     }
+
+
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """Pause the garbage collector: thousands of DAGs are made, none is garbage, and it would walk them all, often."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _refuse_unbuilt(model: ProfileMeshConfig) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from profilemesh_airflow.assets import table_asset
 from profilemesh_airflow.compat.airflow import DAG, get_parsing_context
 from profilemesh_airflow.core.uri import profiling_dag_id
-from profilemesh_airflow.dagbuilder.common import ParsedConfig, dag_arguments, parse_config
+from profilemesh_airflow.dagbuilder.common import ParsedConfig, dag_arguments, many_objects, parse_config
 from profilemesh_airflow.operators.drift import ProfileMeshDriftOperator
 from profilemesh_airflow.operators.profile import ProfileMeshTableOperator
 
@@ -23,6 +23,13 @@ reads the change, with its reasons, from the ledger, and is skipped when there i
 
 **Trigger it by hand** with the configuration `{"force": true}` to profile the table even if nothing changed.
 """
+
+_DAG_ARGUMENTS = {
+    "doc_md": _DOC,
+    "max_active_tasks": 1,
+    # A table that keeps failing is parked by the ledger. A DAG that Airflow pauses for it would hear no doorbell.
+    "max_consecutive_failed_dag_runs": 0,
+}
 
 
 def build_profiling_dags(
@@ -50,12 +57,13 @@ def build_profiling_dags(
     config = parse_config(config_path)
     wanted = get_parsing_context().dag_id
     refs = {profiling_dag_id(dag_id_prefix, config.identity, ref): ref for ref in config.refs}
-    arguments = dag_arguments(config, tags, **{"doc_md": _DOC, **dag_kwargs})
-    return {
-        dag_id: _build(dag_id, config, ref, default_args, arguments)
-        for dag_id, ref in refs.items()
-        if wanted in (None, dag_id)
-    }
+    arguments = dag_arguments(config, tags, **{**_DAG_ARGUMENTS, **dag_kwargs})
+    with many_objects():
+        return {
+            dag_id: _build(dag_id, config, ref, default_args, arguments)
+            for dag_id, ref in refs.items()
+            if wanted in (None, dag_id)
+        }
 
 
 def _build(

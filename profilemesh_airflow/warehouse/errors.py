@@ -24,6 +24,10 @@ _HINTS = tuple(
             "check host and port, and that the server runs and can be reached from here",
         ),
         (r"too many (clients|connections)|connection slots", "the server has no connection free: try again later"),
+        (
+            r"closed the connection|terminating connection|connection (already closed|to server was lost)",
+            "the server ended the connection: see its log, and try again",
+        ),
         (r"ssl|certificate", "check the TLS parameters"),
         (r"unable to open database file", "check that the file exists and that this user may open it"),
         (r"not a database", "the file is not an SQLite database, or is encrypted"),

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from profilemesh_airflow.warehouse.errors import StatementError, connection_error, driver_message, sqlstate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -46,6 +46,7 @@ class Lane:
         self._dialect = dialect
         self._settings = settings
         self._stopped = False
+        self._driver: Any = connection.connection.dbapi_connection
         event.listen(connection, "before_cursor_execute", self._count)
 
     def run(self, statement: Any) -> Sequence[Any]:
@@ -74,10 +75,9 @@ class Lane:
     def stop(self) -> None:
         """Stop what another thread is running here, and let nothing more begin."""
         self._stopped = True
-        driver = self.connection.dialect.dbapi
         try:
-            self._dialect.cancel(self.connection.connection.dbapi_connection)
-        except driver.Error as error:  # type: ignore[union-attr]
+            self._dialect.cancel(self._driver)
+        except self.connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
             log.debug("the connection was gone before its statement could be stopped: %s", type(error).__name__)
 
     def _count(self, *_: Any) -> None:
@@ -105,6 +105,7 @@ class Lanes:
             try:
                 moment = self._dialect.share_moment([lane.connection for lane in lanes])
             except DBAPIError as error:
+                _discard(lanes)
                 raise connection_error(error, self._settings) from error
             self._lanes = [lane for lane in lanes if lane.connection in moment]
             for lane in self._lanes:
@@ -121,6 +122,7 @@ class Lanes:
             if error is not None:
                 self._stop()
                 self._workers.shutdown()
+                _discard(self._lanes)
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -166,3 +168,9 @@ class Lanes:
                 break
             lanes.append(Lane(connection, self._dialect, self._settings))
         return lanes
+
+
+def _discard(lanes: Iterable[Lane]) -> None:
+    """Drop connections that may be broken: rolling back on one would raise, and hide what broke it."""
+    for lane in lanes:
+        lane.connection.invalidate()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from profilemesh_airflow.exceptions import NotBuiltError, ProfileError, WarehouseError
-from profilemesh_airflow.warehouse.engine import connect
 from profilemesh_airflow.warehouse.dialects import DIALECTS
+from profilemesh_airflow.warehouse.engine import connect
 from profilemesh_airflow.warehouse.errors import connection_error
 from profilemesh_airflow.warehouse.lanes import Lanes
 from profilemesh_airflow.warehouse.partitions import check_supported

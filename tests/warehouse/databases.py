@@ -13,7 +13,6 @@ from psycopg2.extras import execute_values
 
 from profilemesh_airflow.core.plan import TableSettings
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.core.plan import TableInfo
     from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
+    from profilemesh_airflow.warehouse import Warehouse
 
 #: What each database calls the types that both have.
 TYPES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from fractions import Fraction
+from itertools import pairwise
 from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,6 @@ def frame_histogram(column: pl.Series, edges: Sequence[float]) -> list[int]:
     """The counts between ``edges``, by polars: half-open bins, the last one closed."""
     bins = [
         (column >= low) & ((column <= high) if i == len(edges) - 2 else (column < high))
-        for i, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for i, (low, high) in enumerate(pairwise(edges))
     ]
     return [int(inside.sum()) for inside in bins]

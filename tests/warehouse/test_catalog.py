@@ -222,7 +222,7 @@ def test_a_view_that_does_not_work_fails_alone(sqlite: Database) -> None:
     found = sqlite.warehouse.catalog(refs)
     assert list(found) == refs
     assert sqlite.warehouse.versions(list(found.values()))[TableRef("t")] == "rows=0 max_rowid=0"
-    with pytest.raises(ProfileError, match="broken cannot be profiled: no such table: main.gone"):
+    with pytest.raises(ProfileError, match=r"broken cannot be profiled: no such table: main\.gone"):
         sqlite.profile("broken")
 
 

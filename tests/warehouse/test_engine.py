@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,8 @@ from profilemesh_airflow.warehouse.errors import connection_error
 from tests.warehouse.databases import Database
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from profilemesh_airflow.core.plan import TableInfo
 
 
@@ -67,7 +68,7 @@ def test_a_path_may_hold_any_character(tmp_path: Path, name: str) -> None:
 def test_nothing_can_be_written(database: Database) -> None:
     database.create("t", {"a": "integer"})
     engine = connect(database.settings)
-    with engine.connect() as connection, pytest.raises(DBAPIError, match="read-?only"):
+    with engine.connect() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
         connection.exec_driver_sql(f"INSERT INTO {database.settings.schema or 'main'}.t VALUES (1)")
     engine.dispose()
 
@@ -91,7 +92,7 @@ def test_a_server_that_is_down_is_an_error_in_one_line() -> None:
 
 
 def test_a_database_that_does_not_exist_is_an_error(postgres: Database) -> None:
-    with pytest.raises(WarehouseError, match="nowhere.*check the name of the database"):
+    with pytest.raises(WarehouseError, match=r"nowhere.*check the name of the database"):
         catalog(replace(postgres.settings, database="nowhere"))
 
 

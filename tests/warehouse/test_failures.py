@@ -18,26 +18,27 @@ if TYPE_CHECKING:
     from tests.warehouse.databases import Database
 
 
-def test_a_column_that_cannot_be_computed_leaves_the_others_alone(database: Database) -> None:
-    bad = {"sqlite": "json_extract(s, '$.a')", "postgres": "CAST(s AS integer)"}[database.kind]
-    message = {"sqlite": "malformed JSON", "postgres": 'invalid input syntax for type integer: "{bad"'}[database.kind]
+NUMBERS = ["min", "max", "mean", "stddev", "histogram"]
+
+
+def test_a_column_that_cannot_be_computed_leaves_the_others_alone(postgres: Database) -> None:
     columns = {"a": "integer", "s": "text", "b": "double"}
-    database.create("t", columns, [(number, "{bad", number / 2) for number in range(20)])
-    database.run(f"CREATE VIEW v AS SELECT a, {bad} AS broken, b FROM t")
-    if database.kind == "sqlite":
-        with pytest.raises(ProfileError, match="v cannot be profiled: malformed JSON"):
-            database.profile("v")
-        return
-    first, broken, last = database.profile("v").columns
+    postgres.create("t", columns, [(number, "{bad", number / 2) for number in range(20)])
+    postgres.run("CREATE VIEW v AS SELECT a, CAST(s AS integer) AS broken, b FROM t")
+    first, broken, last = postgres.profile("v").columns
+    names = ["null_count", "null_percent", "distinct_count", "distinct_percent", *NUMBERS]
     assert broken.metrics == {"count": 20}
-    assert broken.errors == dict.fromkeys(
-        ["null_count", "null_percent", "distinct_count", "distinct_percent", *NUMBERS], message
-    )
-    expected = database.profile("t").columns
+    assert broken.errors == dict.fromkeys(names, 'invalid input syntax for type integer: "{bad"')
+    expected = postgres.profile("t").columns
     assert (first.metrics, last.metrics) == (expected[0].metrics, expected[2].metrics)
 
 
-NUMBERS = ["min", "max", "mean", "stddev", "histogram"]
+def test_a_sqlite_view_that_cannot_be_computed_is_an_error(sqlite: Database) -> None:
+    """SQLite computes every column of a view, whichever are asked for."""
+    sqlite.create("t", {"a": "integer", "s": "text"}, [(1, "{bad")])
+    sqlite.run("CREATE VIEW v AS SELECT a, json_extract(s, '$.a') AS broken FROM t")
+    with pytest.raises(ProfileError, match="v cannot be profiled: malformed JSON"):
+        sqlite.profile("v")
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def profile_as(database: Database, role: str) -> Any:
 
 def test_a_table_that_may_not_be_read_is_an_error(postgres: Database, reader: str) -> None:
     postgres.create("t", {"a": "integer", "b": "text"}, [(1, "x")])
-    with pytest.raises(ProfileError, match="^t cannot be profiled: permission denied for table t"):
+    with pytest.raises(ProfileError, match=r"^t cannot be profiled: permission denied for table t"):
         profile_as(postgres, reader)
 
 
@@ -84,7 +85,7 @@ def test_a_table_dropped_meanwhile_is_missing(database: Database) -> None:
     database.create("t", {"a": "integer", "b": "text"})
     info = database.info("t")
     database.run("DROP TABLE t")
-    with pytest.raises(TableMissingError, match="t is gone: .*has it been dropped or renamed"):
+    with pytest.raises(TableMissingError, match=r"t is gone: .*has it been dropped or renamed"):
         database.warehouse.profile(info, TableSettings())
 
 
@@ -111,7 +112,7 @@ def test_one_bad_column_among_many_costs_few_statements(database: Database, stat
 
 def test_a_lost_connection_is_not_taken_for_a_bad_metric(postgres: Database) -> None:
     postgres.run("CREATE VIEW t AS SELECT 1 AS a, pg_terminate_backend(pg_backend_pid()) AS b")
-    with pytest.raises(WarehouseError, match="cannot use postgres database"):
+    with pytest.raises(WarehouseError, match=r"cannot use postgres database .*; the server ended the connection"):
         postgres.profile("t")
     postgres.run("CREATE OR REPLACE VIEW t AS SELECT 1 AS a, true AS b")
     assert postgres.profile("t").row_count == 1

