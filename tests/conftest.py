@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -26,6 +27,12 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 for _name in [name for name in os.environ if name.startswith("PROFILEMESH_") and "__" in name]:
     del os.environ[_name]
 os.environ.pop("PROFILEMESH_CONFIG", None)
+
+
+# A slow moment of the machine is no failure. Elsewhere than in CI, every run tries other examples.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def service_missing(reason: str) -> None:

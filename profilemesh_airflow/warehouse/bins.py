@@ -28,7 +28,7 @@ def bin_edges(low: float, high: float, bins: int) -> tuple[float, ...]:
         return (low, high)
     scale = _DOWN if math.isinf((high - low) * bins) else 1.0
     start, span = low * scale, high * scale - low * scale
-    return (*(min((start + i * span / bins) / scale, high) for i in range(bins)), high)
+    return (low, *(min((start + i * span / bins) / scale, high) for i in range(1, bins)), high)
 
 
 def bin_number(value: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.ColumnElement[int]:

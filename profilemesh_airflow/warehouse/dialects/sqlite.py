@@ -22,6 +22,7 @@ import json
 import logging
 from dataclasses import replace
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -231,6 +232,7 @@ def _rowid_name(columns: Sequence[Column]) -> str | None:
     return next((name for name in _ROWID_NAMES if name not in taken), None)
 
 
+@lru_cache(1024)
 def _kind(declared: str) -> Kind:
     declared = declared.upper()
     for parts, kind in _KIND_OF_DECLARED:
