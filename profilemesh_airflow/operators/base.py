@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.compat.airflow import BaseOperator
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.exceptions import UnknownTableError
+from profilemesh_airflow.exceptions import ProfileMeshError, UnknownTableError
 from profilemesh_airflow.hooks.profilemesh import ProfileMeshHook
 from profilemesh_airflow.usecases.profile import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from profilemesh_airflow.usecases.workspace import Workspace
 
@@ -29,9 +30,19 @@ class ProfileMeshOperator(BaseOperator):
 
     config_path: str
 
-    def open_workspace(self) -> Workspace:
-        """The configuration with its databases, to be used as a context manager."""
-        return ProfileMeshHook(self.config_path).workspace()
+    @contextmanager
+    def open_workspace(self) -> Iterator[Workspace]:
+        """The configuration with its databases.
+
+        An error of this package leaves it without the driver's own below it, which would fill the task's log: the
+        message says what happened, where, and how to mend it.
+        """
+        try:
+            with ProfileMeshHook(self.config_path).workspace() as workspace:
+                yield workspace
+        except ProfileMeshError as error:
+            self.log.debug("what led to the error", exc_info=True)
+            raise error from None
 
 
 class ProfileMeshSingleTableOperator(ProfileMeshOperator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +21,7 @@ from profilemesh_airflow.assets import changes_alias, table_asset
 from profilemesh_airflow.compat.airflow import AirflowSkipException
 from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.exceptions import ProfileError, UnknownTableError
+from profilemesh_airflow.exceptions import ProfileError, UnknownTableError, WarehouseError
 
 IDENTITY = Identity("test", "shop")
 
@@ -187,6 +188,14 @@ def test_a_failed_profile_fails_the_task_and_keeps_the_change(shop):
         profile(shop, "orders", changed_only=True)
     shop.run("CREATE TABLE orders (id INTEGER)")
     assert profile(shop, "orders", changed_only=True)["row_count"] == 0
+
+
+def test_an_error_says_what_happened_without_the_drivers_traceback(shop):
+    Path(shop.config).write_text(Path(shop.config).read_text().replace("shop.db", "nowhere.db"))
+    with pytest.raises(WarehouseError, match=r"nowhere\.db") as caught:
+        refresh(shop)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
 
 
 def test_several_tables_are_profiled_though_one_fails_and_then_the_task_fails(shop):
