@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _LONGEST = 400
 
+#: SQLSTATEs: statement cancelled (statement_timeout), lock not available (lock_timeout); all of class 53 besides.
+_EXHAUSTED = frozenset({"57014", "55P03"})
+
 _HINTS = tuple(
     (re.compile(pattern, re.IGNORECASE), hint)
     for pattern, hint in (
@@ -46,6 +49,11 @@ class StatementError(ProfileError):
     def __init__(self, message: str, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether time, memory, disk or a lock ran out: asking again, in parts, would only cost as much again."""
+        return self.code is not None and (self.code in _EXHAUSTED or self.code.startswith("53"))
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -61,6 +61,8 @@ def study_numbers(
             _keep(subject, bins, lane.scan(_statement(relation, subject, bins, irregular)))
         except StatementError as error:
             subject.failed |= dict.fromkeys(open_questions, str(error))
+            if error.exhausted:
+                return
         else:
             return
     if "distinct" in open_questions:

@@ -107,8 +107,9 @@ class Warehouse:
         check_supported(info, settings)
         if "error" in info.details:
             raise ProfileError(f"{info.ref} cannot be profiled: {info.details['error']}")
-        engine = self._engine(self._database(info.ref))
-        with Lanes(engine, self._dialect, self._settings, self._dialect.lanes(info)) as lanes:
+        database = self._database(info.ref)
+        here = replace(self._settings, database=database)
+        with Lanes(self._engine(database), self._dialect, here, self._dialect.lanes(info)) as lanes:
             return Profiler(lanes, self._dialect, info, settings).profile()
 
     def _database(self, ref: TableRef) -> str | None:

@@ -63,9 +63,16 @@ def scan(lane: Lane, relation: Relation, asked: Sequence[Target]) -> None:
 
     def ask(some: Sequence[Target]) -> None:
         expressions = (target.expression.label(f"m{number}") for number, target in enumerate(some))
-        (row,) = lane.scan(relation.select(*expressions))
-        for target, value in zip(some, row, strict=True):
-            target.keep(value)
+        try:
+            (row,) = lane.scan(relation.select(*expressions))
+        except StatementError as error:
+            if not error.exhausted:
+                raise
+            for target in some:
+                target.fail(error)
+        else:
+            for target, value in zip(some, row, strict=True):
+                target.keep(value)
 
     ask_in_halves(asked, ask, StatementError, lambda target, error: target.fail(error))
 

@@ -110,6 +110,19 @@ def test_one_bad_column_among_many_costs_few_statements(database: Database, stat
     assert len(sent) < 50
 
 
+def test_a_statement_that_takes_too_long_is_not_tried_again_in_parts(
+    postgres: Database, statements: Callable[[], Any]
+) -> None:
+    postgres.run(
+        "CREATE VIEW v AS SELECT i AS a, i AS b, length(pg_sleep(0.02)::text) AS c FROM generate_series(1, 500) g(i)"
+    )
+    settings = replace(postgres.settings, extra_params={"options": "-c statement_timeout=300ms"})
+    timeout = pytest.raises(ProfileError, match="v cannot be profiled: canceling statement due to statement timeout")
+    with Warehouse(settings) as warehouse, statements() as sent, timeout:
+        warehouse.profile(postgres.info("v"), TableSettings())
+    assert len(sent) < 15
+
+
 def test_a_lost_connection_is_not_taken_for_a_bad_metric(postgres: Database) -> None:
     postgres.run("CREATE VIEW t AS SELECT 1 AS a, pg_terminate_backend(pg_backend_pid()) AS b")
     with pytest.raises(WarehouseError, match=r"cannot use postgres database .*; the server ended the connection"):

@@ -137,7 +137,7 @@ class PostgresDialect(Dialect):
         wanted = [
             {"id": number, "schema_name": ref.schema or schema, "table_name": ref.table}
             for number, ref in enumerate(refs)
-            if "\0" not in f"{ref.schema}{ref.table}"
+            if _can_exist(ref)
         ]
         rows = connection.execute(_CATALOG, {"refs": json.dumps(wanted)})
         return {refs[number]: _info(refs[number], list(found)) for number, found in groupby(rows, lambda row: row[0])}
@@ -235,6 +235,12 @@ class _Named(UserDefinedType[Any]):
 
     def get_col_spec(self, **_: Any) -> str:
         return self.name.replace("%", "%%")
+
+
+def _can_exist(ref: TableRef) -> bool:
+    """Whether the server could even be asked: no name holds NUL, or half of a UTF-16 pair."""
+    text = f"{ref.schema}{ref.table}"
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _info(ref: TableRef, rows: list[Any]) -> TableInfo:

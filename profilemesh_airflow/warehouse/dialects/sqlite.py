@@ -7,6 +7,11 @@ place changes neither, nor does deleting the newest row and inserting another: a
 forced. Views and virtual tables have no version: unknown, and so left to
 ``profile_after``. Counting reads the whole of the table's smallest index.
 
+Locks
+-----
+A profile reads in one transaction. Without write-ahead logging (``PRAGMA journal_mode = WAL``) SQLite lets nobody write
+to the file until it ends.
+
 Types
 -----
 SQLite checks no types, so the declared one decides what a column is: a name with BOOL is a truth value, with DATE or
