@@ -41,8 +41,9 @@ test: .venv/stamp-dev  ## the tests; ARGS goes to pytest
 test-sqlalchemy14: .venv-sqlalchemy14/stamp  ## the tests that need no Airflow, on SQLAlchemy 1.4
 	.venv-sqlalchemy14/bin/python -m pytest $(TESTS14) $(ARGS)
 
-bench: .venv/stamp-dev  ## the benchmarks: profiling against a plain scan
-	$(BIN)/python -m pytest tests/benchmarks -s $(ARGS)
+bench: .venv/stamp-dev  ## the benchmarks: each beside the least it could cost
+	$(BIN)/python -m tests.benchmarks.profile_flights
+	$(BIN)/python -m tests.benchmarks.parse_and_plan
 
 lint: .venv/stamp-dev  ## ruff, mypy and the contract between the layers
 	$(BIN)/ruff check .

@@ -72,11 +72,10 @@ def study_numbers(
 def _without_asking(subject: Subject, irregular: bool) -> dict[str, Any]:
     """What follows from the first scan alone."""
     low, high = (subject.measured.get(name) for name in ("low", "high"))
-    average = subject.measured.get("average")
+    count, average = (subject.measured.get(name) for name in ("non_null", "average"))
     if irregular and low is None and high is None:
         return {"mean": None, "stddev": None, "histogram": []}
-    if low is not None and low == high and not irregular:
-        count = subject.measured["non_null"]
+    if low is not None and low == high and count is not None and not irregular:
         return {
             "distinct": 1,
             "mean": float(low),

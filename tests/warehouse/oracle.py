@@ -15,6 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+#: The smallest doubles are no finer than a few times the least of them.
+RESOLUTION = 1e-322
+
 
 def edges_between(low: float, high: float, bins: int) -> list[float]:
     """The edges of equal width, each rounded from the exact value to double and a few units of that away at most."""
@@ -74,7 +77,7 @@ def check_histogram(histogram: Sequence[Mapping[str, Any]], values: Sequence[Any
         assert [entry["count"] for entry in histogram] == [len(finite)]
         return
     width = (Fraction(high) - Fraction(low)) / bins
-    tolerance = Fraction(max(abs(low), abs(high))) / 2**50 + width / 2**50
+    tolerance = (Fraction(max(abs(low), abs(high))) + width) / 2**50 + Fraction(RESOLUTION)
     for edge, expected in zip(edges, edges_between(low, high, bins), strict=True):
         assert abs(Fraction(edge) - Fraction(expected)) <= tolerance
     found = [0] * bins
@@ -88,8 +91,10 @@ def check_numbers(metrics: Mapping[str, Any], values: Sequence[Any], bins: int =
     expected = exact_numbers(values)
     spread = expected["stddev"] or 0.0
     for name in ("mean", "stddev"):
-        tolerance = {"rel": 1e-12, "abs": spread * 1e-12} if spread else {"rel": 1e-12}
-        assert metrics[name] == (None if expected[name] is None else pytest.approx(expected[name], **tolerance)), name
+        if expected[name] is None:
+            assert metrics[name] is None
+        else:
+            assert metrics[name] == pytest.approx(expected[name], rel=1e-12, abs=max(spread * 1e-12, RESOLUTION)), name
     check_histogram(metrics["histogram"], values, bins)
     others = {name: value for name, value in metrics.items() if name not in ("mean", "stddev", "histogram")}
     assert others == {name: value for name, value in expected.items() if name not in ("mean", "stddev")}
