@@ -19,6 +19,10 @@ class NotBuiltError(ProfileMeshError, NotImplementedError):
     """The configuration asks for something this release does not do yet."""
 
 
+class DriverMissingError(ProfileMeshError, ImportError):
+    """No driver is installed for a database that the configuration names."""
+
+
 class WarehouseError(ProfileMeshError, RuntimeError):
     """The profiled database could not be reached, or refused what was asked of it."""
 

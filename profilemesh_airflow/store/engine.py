@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import __version__ as sqlalchemy_version, create_engine, event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine
 
+from profilemesh_airflow.drivers import APPLICATION_NAME, CONNECT_TIMEOUT, postgres_url
 from profilemesh_airflow.exceptions import NotBuiltError, StoreError
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 #: How long a statement waits for another writer of the same SQLite file.
 SQLITE_WAIT_SECONDS = 30
-POSTGRES_CONNECT_SECONDS = 10
-#: In order of preference; SQLAlchemy 1.4 cannot use psycopg 3.
-POSTGRES_DRIVERS = ("psycopg2",) if sqlalchemy_version.startswith("1.") else ("psycopg2", "psycopg")
 
 #: Execution option of a connection: how SQLite is to begin its transactions, ``DEFERRED`` or ``IMMEDIATE``.
 BEGIN_MODE = "profilemesh_begin_mode"
@@ -27,7 +24,8 @@ BEGIN_MODE = "profilemesh_begin_mode"
 def make_engine(settings: ConnectionSettings) -> Engine:
     """An engine for the store; nothing is connected yet.
 
-    :raises StoreError: the driver is not installed, or no file is named.
+    :raises DriverMissingError: the driver is not installed.
+    :raises StoreError: no file is named.
     :raises NotBuiltError: this release cannot keep its store in such a database.
     """
     if settings.type == "sqlite":
@@ -72,37 +70,19 @@ def _sqlite(settings: ConnectionSettings) -> Engine:
 
 
 def _postgres(settings: ConnectionSettings) -> Engine:
-    driver = _postgres_driver()
-    arguments = {
-        "connect_timeout": POSTGRES_CONNECT_SECONDS,
-        "application_name": "profilemesh-airflow",
-        **settings.extra_params,
-    }
+    url = postgres_url(settings)
     # psycopg2 alone sends an executemany row by row unless it is told otherwise; psycopg pipelines by itself.
-    batches = {"executemany_mode": "values_plus_batch"} if driver == "psycopg2" else {}
+    batches = {"executemany_mode": "values_plus_batch"} if url.get_driver_name() == "psycopg2" else {}
     return create_engine(
-        URL.create(
-            f"postgresql+{driver}",
-            username=settings.username,
-            password=settings.password,
-            host=settings.host,
-            port=settings.port,
-            database=settings.database,
-        ),
-        connect_args=arguments,
+        url,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "application_name": APPLICATION_NAME,
+            **settings.extra_params,
+        },
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         hide_parameters=True,
         future=True,
         **batches,
-    )
-
-
-def _postgres_driver() -> str:
-    for driver in POSTGRES_DRIVERS:
-        if find_spec(driver):
-            return driver
-    raise StoreError(
-        "storage.connection.type is postgres, but no PostgreSQL driver is installed; "
-        "install profilemesh-airflow[postgres]"
     )

@@ -33,7 +33,7 @@ class Store:
     :param settings: the database; for PostgreSQL, ``schema`` says in which of its schemas the tables are.
     :param names: what the tables are called.
     :param create_tables: whether :meth:`ensure` may make or migrate them.
-    :raises StoreError: no driver is installed for the database.
+    :raises DriverMissingError: no driver is installed for the database.
     :raises NotBuiltError: this release cannot keep results in such a database.
     """
 

@@ -1,19 +1,18 @@
-"""Connection settings to a SQLAlchemy engine: the one place that knows the drivers of the profiled databases."""
+"""Connection settings to a SQLAlchemy engine: how the profiled databases are opened, for reading only."""
 
 from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+from profilemesh_airflow.drivers import APPLICATION_NAME, CONNECT_TIMEOUT, postgres_url
 from profilemesh_airflow.exceptions import NotBuiltError, WarehouseError
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from profilemesh_airflow.core.connection import ConnectionSettings
-
-#: Seconds to wait for a server to answer; ``connect_timeout`` in ``extra_params`` overrides it.
-CONNECT_TIMEOUT = 10
 
 #: Seconds to wait for another program's lock on an SQLite file; ``timeout`` in ``extra_params`` overrides it.
 LOCK_TIMEOUT = 30.0
@@ -37,7 +33,8 @@ def connect(settings: ConnectionSettings) -> Engine:
     PostgreSQL).
 
     :raises NotBuiltError: for a kind of database that this release cannot connect to.
-    :raises WarehouseError: when its driver is not installed, or no file is named.
+    :raises DriverMissingError: when its driver is not installed.
+    :raises WarehouseError: when no file is named.
     """
     try:
         build = _BUILDERS[settings.type]
@@ -78,19 +75,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgres(settings: ConnectionSettings) -> Engine:
-    url = URL.create(
-        f"postgresql+{_postgres_driver()}",
-        username=settings.username,
-        password=settings.password,
-        host=settings.host,
-        port=settings.port,
-        database=settings.database,
-    )
     return sqlalchemy.create_engine(
-        url,
+        postgres_url(settings),
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT,
-            "application_name": "profilemesh",
+            "application_name": APPLICATION_NAME,
             **settings.extra_params,
         },
         execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
@@ -98,16 +87,6 @@ def _postgres(settings: ConnectionSettings) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,
         future=True,
-    )
-
-
-def _postgres_driver() -> str:
-    if find_spec("psycopg2"):
-        return "psycopg2"
-    if find_spec("psycopg") and not sqlalchemy.__version__.startswith("1."):
-        return "psycopg"
-    raise WarehouseError(
-        "PostgreSQL needs a driver that is not installed: pip install 'profilemesh-airflow[postgres]' (psycopg2)"
     )
 
 

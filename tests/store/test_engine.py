@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from profilemesh_airflow import drivers
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.exceptions import NotBuiltError, StoreError
-from profilemesh_airflow.store import Store, engine
+from profilemesh_airflow.store import Store
 from profilemesh_airflow.store.database import ATTEMPTS, ConflictError, Database
 
 IDENTITY = Identity("test", "warehouse")
@@ -48,16 +49,10 @@ def test_a_database_that_is_not_supported_yet_is_named(kind):
         Store(ConnectionSettings(kind))
 
 
-def test_a_missing_driver_names_the_extra_that_has_it(monkeypatch):
-    monkeypatch.setattr(engine, "find_spec", lambda _: None)
-    with pytest.raises(StoreError, match=r"install profilemesh-airflow\[postgres\]"):
-        Store(NOWHERE)
-
-
 @pytest.mark.skipif(sqlalchemy.__version__.startswith("1."), reason="SQLAlchemy 1.4 cannot use psycopg 3")
 def test_psycopg_3_serves_where_psycopg2_is_missing(monkeypatch, world_of, postgres_database):
     pytest.importorskip("psycopg")
-    monkeypatch.setattr(engine, "find_spec", lambda name: name == "psycopg")
+    monkeypatch.setattr(drivers, "find_spec", lambda name: name == "psycopg")
     with Store(postgres_database) as store:
         world = world_of(store)
         world.settle("orders", "items")

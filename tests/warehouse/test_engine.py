@@ -106,12 +106,6 @@ def test_a_wrong_parameter_of_the_driver_is_an_error(postgres: Database) -> None
         catalog(replace(postgres.settings, extra_params={"no_such_option": "1"}))
 
 
-def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("profilemesh_airflow.warehouse.engine.find_spec", lambda _: None)
-    with pytest.raises(WarehouseError, match=r"profilemesh-airflow\[postgres\]"):
-        connect(ConnectionSettings("postgres"))
-
-
 def test_the_server_sees_who_connects_and_driver_arguments_are_passed_on(postgres: Database) -> None:
     settings = replace(postgres.settings, extra_params={"options": "-c statement_timeout=4321"})
     engine = connect(settings)
@@ -121,12 +115,12 @@ def test_the_server_sees_who_connects_and_driver_arguments_are_passed_on(postgre
             for name in ("application_name", "statement_timeout", "transaction_read_only", "transaction_isolation")
         ]
     engine.dispose()
-    assert shown == ["profilemesh", "4321ms", "on", "repeatable read"]
+    assert shown == ["profilemesh-airflow", "4321ms", "on", "repeatable read"]
 
 
 def test_psycopg_3_serves_where_psycopg2_is_missing(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")
-    monkeypatch.setattr("profilemesh_airflow.warehouse.engine._postgres_driver", lambda: "psycopg")
+    monkeypatch.setattr("profilemesh_airflow.drivers.find_spec", lambda name: name == "psycopg")
     rows = [(i, i / 3, f"text {i % 7}", None if i % 5 else "2024-01-01 12:30:00") for i in range(100)]
     columns = {"i": "integer", "f": "double", "t": "text", "at": "timestamp", "n": "numeric(12,2)", "% (x)s :y": "real"}
     postgres.create("t", columns, [(*row, row[1], row[0]) for row in rows])
