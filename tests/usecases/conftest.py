@@ -1,45 +1,25 @@
+"""A project of each test's own."""
+
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from contextlib import closing
 
 import pytest
-import yaml
 
 from profilemesh_airflow.config import load_config
 from profilemesh_airflow.usecases.planning import detect
 from profilemesh_airflow.usecases.profile import Worker, profile_tables, select_changes
 from profilemesh_airflow.usecases.refresh import record
 from profilemesh_airflow.usecases.workspace import Workspace
+from tests.project import Project as BareProject
 
 
-class Project:
-    """A SQLite database, a configuration of it and a results store, in one folder."""
+class Project(BareProject):
+    """The project, with what the use cases do to it."""
 
     def __init__(self, folder):
-        self.source = folder / "shop.db"
-        self.store = folder / "store.db"
-        self.config = folder / "config.yml"
-        self.sections = {
-            "environment": "test",
-            "source": {"name": "shop", "type": "sqlite", "filepath": str(self.source)},
-            "storage": {"connection": {"type": "sqlite", "filepath": str(self.store)}},
-            "profiling": {},
-        }
+        super().__init__(folder)
         self.connections = {}
-
-    def sql(self, *statements):
-        with closing(sqlite3.connect(self.source)) as connection, connection:
-            for statement in statements:
-                connection.execute(statement)
-
-    def configure(self, *tables, **sections):
-        """List these tables, each a name or an entry, beside sections that stand for whole ones."""
-        entries = [table if isinstance(table, dict) else {"table": table} for table in tables]
-        self.sections = {**self.sections, **sections}
-        self.sections["profiling"] = {**self.sections["profiling"], "tables": entries}
-        self.config.write_text(yaml.safe_dump(self.sections))
 
     def open(self):
         return Workspace(load_config(self.config), self.connections.__getitem__)
@@ -75,13 +55,5 @@ def project(tmp_path):
 @pytest.fixture
 def shop(project):
     """Three small tables, listed and not profiled yet."""
-    project.sql(
-        "CREATE TABLE orders (id INTEGER PRIMARY KEY, amount REAL, note TEXT)",
-        "INSERT INTO orders VALUES (1, 10.5, 'a'), (2, NULL, 'bb'), (3, 7.0, NULL)",
-        "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT)",
-        "INSERT INTO users VALUES (1, 'Ada'), (2, 'Grace')",
-        "CREATE TABLE items (id INTEGER PRIMARY KEY, price REAL)",
-        "INSERT INTO items VALUES (1, 1.5)",
-    )
-    project.configure("orders", "users", "items")
+    project.fill()
     return project
