@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy
 from sqlalchemy.exc import DBAPIError
 
 from profilemesh_airflow.core.connection import ConnectionSettings
@@ -118,6 +119,7 @@ def test_the_server_sees_who_connects_and_driver_arguments_are_passed_on(postgre
     assert shown == ["profilemesh-airflow", "4321ms", "on", "repeatable read"]
 
 
+@pytest.mark.skipif(sqlalchemy.__version__.startswith("1."), reason="SQLAlchemy 1.4 cannot use psycopg 3")
 def test_psycopg_3_serves_where_psycopg2_is_missing(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")
     monkeypatch.setattr("profilemesh_airflow.drivers.find_spec", lambda name: name == "psycopg")
