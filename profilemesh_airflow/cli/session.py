@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from profilemesh_airflow.core.connection import without_secrets
 from profilemesh_airflow.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ class Session:
         """``text`` without a secret of the connections that were used."""
         used = vars(self.opened) if self.opened else {}
         settings = [used[name] for name in ("source_settings", "storage_settings") if name in used]
-        secrets = {secret for each in settings for secret in each.secrets()}
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return text
+        return without_secrets(text, {secret for each in settings for secret in each.secrets()})
 
     def answer(self, document: dict[str, Any]) -> None:
         """Print the document that is the answer of ``--format json``."""

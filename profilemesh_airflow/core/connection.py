@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,14 @@ class ConnectionSettings:
 
     def redact(self, text: str) -> str:
         """``text`` on one line, with every secret of these settings blotted out."""
-        for secret in sorted(self.secrets(), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return " ".join(text.split())
+        return " ".join(without_secrets(text, self.secrets()).split())
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """``text`` with every secret blotted out, the longest first, as one may hold another."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _texts(value: Any) -> Iterator[str]:

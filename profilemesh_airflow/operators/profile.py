@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.assets import table_asset
 from profilemesh_airflow.compat.airflow import AirflowSkipException
-from profilemesh_airflow.core.naming import find_table
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.exceptions import ProfileError
 from profilemesh_airflow.operators.base import ProfileMeshOperator, ProfileMeshSingleTableOperator, worker_of
@@ -112,7 +111,7 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
         """
         worker = worker_of(context)
         with self.open_workspace() as workspace:
-            keys = [find_table(workspace.refs, _ref_of(pattern).key).key for pattern in self.table_patterns or ()]
+            keys = [_ref_of(pattern).key for pattern in self.table_patterns or ()]
             reason = f"task {worker.dag_id}/{self.task_id}"
             refs = select_changes(workspace, keys, reason=reason)
             profiled, skipped, failed = split(profile_tables(workspace, refs, worker))

@@ -84,13 +84,11 @@ class Workspace:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger of this configuration, in a store that is ready to be written."""
-        self.store.ensure()
         return self.store.ledger(self.identity, self.policy)
 
     @cached_property
     def results(self) -> Results:
         """The results of this configuration, in a store that is ready to be written."""
-        self.store.ensure()
         return self.store.results(self.identity)
 
     def close(self) -> None:
