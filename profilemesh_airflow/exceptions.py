@@ -23,8 +23,16 @@ class DriverMissingError(ProfileMeshError, ImportError):
     """No driver is installed for a database that the configuration names."""
 
 
+class TransientError(ProfileMeshError):
+    """It may go well if it is tried again: a lost connection, a deadlock, a server that is starting or is full."""
+
+
 class WarehouseError(ProfileMeshError, RuntimeError):
     """The profiled database could not be reached, or refused what was asked of it."""
+
+
+class WarehouseUnavailableError(WarehouseError, TransientError):
+    """The profiled database could not be reached just now, or ended the connection."""
 
 
 class TableMissingError(WarehouseError):
@@ -35,8 +43,16 @@ class ProfileError(ProfileMeshError, RuntimeError):
     """A table could not be profiled."""
 
 
+class ProfileTimeoutError(ProfileError, TimeoutError):
+    """A table's profile took longer than ``profiling.timeout``, and was stopped."""
+
+
 class StoreError(ProfileMeshError, RuntimeError):
     """The results store could not be reached, is not migrated, or is newer than this release."""
+
+
+class StoreUnavailableError(StoreError, TransientError):
+    """The results store could not be reached just now, or ended the connection."""
 
 
 class ClaimLostError(StoreError):

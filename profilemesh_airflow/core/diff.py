@@ -67,11 +67,17 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Change:
-    """A table whose plan differs from its baseline, with every reason and the fingerprint to reach."""
+    """A table whose plan differs from its baseline, with every reason and the fingerprint to reach.
+
+    :param priority: from the configuration; a greater one is rung first where there is a budget.
+    :param estimated_bytes: the table's size by the catalog, or none.
+    """
 
     ref: TableRef
     reasons: tuple[Reason, ...]
     target: Fingerprint
+    priority: int = 0
+    estimated_bytes: int | None = None
 
     @property
     def key(self) -> str:
@@ -127,7 +133,8 @@ def diff(
         if entry.key in forced:
             reasons.append(Reason("forced", "request", None, forced[entry.key]))
         if reasons:
-            changes.append(Change(entry.ref, tuple(reasons), entry.fingerprint))
+            size = entry.info.estimated_bytes if entry.info else None
+            changes.append(Change(entry.ref, tuple(reasons), entry.fingerprint, entry.priority, size))
         else:
             unchanged.append(entry.key)
     gone: list[TableRef] = []

@@ -3,12 +3,16 @@
 ::
 
     (none) --Detected--> open --Claimed--> claimed --Committed--> closed (profiled)
-                          ^ |                 |  |
-                          | +--Returned--> closed (withdrawn)
-                          | +--Removed---> closed (retired)   also from claimed and parked
-                          +------- Failed ----+  +--Failed, too often--> parked
-                          +------- Committed, but the target moved meanwhile
-    parked --Detected with a new target, or forced--> open
+                          ^ |               ^  |  |
+                          | |               +--+ Renewed, again and again while the profile runs
+                          | +--Returned--> closed (withdrawn)  also from parked
+                          | +--Removed---> closed (retired)    also from claimed and parked
+                          +-- Failed, or Expired (the lease ran out) --+
+                          +-- Committed, but the target moved meanwhile
+    claimed --Failed or Expired, too often--> parked --Detected with a new target, or forced--> open
+
+Detected, Rung and Deferred (the budget of a refresh was spent) leave the state otherwise as it is. The latest claim may
+still commit after its lease ran out, as long as nobody else has taken the change and nothing has closed it.
 
 The store persists what these functions return, each step guarded by the row's revision.
 """
@@ -16,6 +20,7 @@ The store persists what these functions return, each step guarded by the row's r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.core.diff import Change, Reason
@@ -31,6 +36,15 @@ if TYPE_CHECKING:
 OPEN, CLAIMED, PARKED, CLOSED = "open", "claimed", "parked", "closed"
 PROFILED, WITHDRAWN, RETIRED = "profiled", "withdrawn", "retired"
 
+#: The priority that a forced change has at least: above every one that a configuration can give.
+FORCED_PRIORITY = 11
+
+#: ``last_error_type`` of a change whose worker vanished.
+LEASE_EXPIRED = "LeaseExpired"
+
+#: A row written so much later than now was written before the clock was set back.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+
 
 @dataclass(frozen=True)
 class LedgerEntry:
@@ -42,7 +56,11 @@ class LedgerEntry:
     :param forced_revision: ``target_revision`` of the latest force, 0 without one.
     :param token: counts the claims; a worker may commit only under the token it was given.
     :param rings: doorbells sent since the target last moved.
-    :param attempts: failed profiles since the target last moved.
+    :param attempts: failed profiles, and leases that ran out, since the target last moved.
+    :param priority: from the configuration; a greater one is rung first where there is a budget.
+    :param estimated_bytes: the table's size by the catalog, or none.
+    :param deferrals: refreshes that had no budget left for the change since it was last rung or claimed.
+    :param last_error_type: class of the latest error.
     :param outcome: how it was closed: ``profiled``, ``withdrawn`` or ``retired``.
     """
 
@@ -60,9 +78,13 @@ class LedgerEntry:
     token: int = 0
     rings: int = 0
     attempts: int = 0
+    priority: int = 0
+    estimated_bytes: int | None = None
+    deferrals: int = 0
     claimed_by: str | None = None
     lease_until: datetime | None = None
     last_error: str | None = None
+    last_error_type: str | None = None
     last_error_at: datetime | None = None
     outcome: str | None = None
     closed_at: datetime | None = None
@@ -73,17 +95,33 @@ class LedgerEntry:
         """The table's key."""
         return self.ref.key
 
+    @property
+    def urgency(self) -> int:
+        """What a budget is spent by, the greatest first: the priority, which grows with every deferral."""
+        return (FORCED_PRIORITY if self.forced_revision else self.priority) + self.deferrals
+
     def held(self, now: datetime) -> bool:
         """Whether a worker holds a claim whose lease has not run out."""
-        return self.state == CLAIMED and self.lease_until is not None and self.lease_until > now
+        return self.state == CLAIMED and not self.expired(now)
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it is claimed under a lease that has run out, or that cannot be trusted as the clock was set back."""
+        return self.state == CLAIMED and (self.lease_until is None or self.lease_until <= now or self._adrift(now))
 
     def waiting(self, now: datetime) -> bool:
         """Whether a worker may take it: open, or claimed under a lease that has run out."""
-        return self.state == OPEN or (self.state == CLAIMED and not self.held(now))
+        return self.state == OPEN or self.expired(now)
 
     def to_ring(self, now: datetime) -> bool:
         """Whether a doorbell is due: nobody is at it, and the wait since the last one is over."""
-        return self.waiting(now) and self.next_ring_at <= now
+        return self.waiting(now) and (self.next_ring_at <= now or self._adrift(now))
+
+    def deferred(self, now: datetime) -> bool:
+        """Whether its doorbell is due, and waits for a refresh with budget left."""
+        return self.deferrals > 0 and self.to_ring(now)
+
+    def _adrift(self, now: datetime) -> bool:
+        return self.updated_at - now > CLOCK_TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -109,6 +147,11 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Deferred:
+    """A doorbell was due, and the refresh had no budget left."""
+
+
+@dataclass(frozen=True)
 class Claimed:
     """A worker takes the change."""
 
@@ -116,21 +159,32 @@ class Claimed:
 
 
 @dataclass(frozen=True)
+class Renewed:
+    """The worker that holds the claim is still at it."""
+
+
+@dataclass(frozen=True)
+class Expired:
+    """The lease ran out: the worker is taken to be dead."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """The profile of the worker that holds the claim failed."""
 
     error: str
+    error_type: str | None = None
 
 
 @dataclass(frozen=True)
 class Committed:
-    """The worker that holds the claim profiled the table, and found it at ``fingerprint``."""
+    """The worker that made the latest claim profiled the table, and found it at ``fingerprint``."""
 
     fingerprint: Fingerprint
     run_id: str
 
 
-Step = Detected | Returned | Removed | Rung | Claimed | Failed | Committed
+Step = Detected | Returned | Removed | Rung | Deferred | Claimed | Renewed | Expired | Failed | Committed
 
 
 def opened(change_id: str, change: Change, now: datetime) -> LedgerEntry:
@@ -145,6 +199,8 @@ def opened(change_id: str, change: Change, now: datetime) -> LedgerEntry:
         updated_at=now,
         next_ring_at=now,
         forced_revision=1 if change.forced else 0,
+        priority=change.priority,
+        estimated_bytes=change.estimated_bytes,
     )
 
 
@@ -163,8 +219,13 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
     change = step.change
     if change.target == entry.target and not change.forced:
         # The baseline may have moved all the same, and then the reasons count from the new one.
-        reasons = _keep_force(entry.reasons, change.reasons)
-        return entry if reasons == entry.reasons else replace(entry, reasons=reasons)
+        after = replace(
+            entry,
+            reasons=_keep_force(entry.reasons, change.reasons),
+            priority=change.priority,
+            estimated_bytes=change.estimated_bytes,
+        )
+        return entry if after == entry else after
     revision = entry.target_revision + 1
     after = replace(
         entry,
@@ -172,6 +233,8 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
         target_revision=revision,
         forced_revision=revision if change.forced else entry.forced_revision,
         reasons=change.reasons if change.forced else _keep_force(entry.reasons, change.reasons),
+        priority=change.priority,
+        estimated_bytes=change.estimated_bytes,
         rings=0,
         attempts=0,
         next_ring_at=now,
@@ -201,11 +264,15 @@ def _removed(entry: LedgerEntry, _: Removed, now: datetime, __: Policy) -> Ledge
 
 def _rung(entry: LedgerEntry, _: Rung, now: datetime, policy: Policy) -> LedgerEntry:
     rings = entry.rings + 1
-    return replace(entry, rings=rings, next_ring_at=now + policy.wait(rings))
+    return replace(entry, rings=rings, deferrals=0, next_ring_at=now + policy.wait(rings))
+
+
+def _deferred(entry: LedgerEntry, _: Deferred, __: datetime, ___: Policy) -> LedgerEntry:
+    return replace(entry, deferrals=entry.deferrals + 1)
 
 
 def _claimed(entry: LedgerEntry, step: Claimed, now: datetime, policy: Policy) -> LedgerEntry:
-    if not entry.waiting(now):
+    if entry.state != OPEN:
         raise ValueError(f"change {entry.change_id} is {entry.state} and cannot be claimed")
     return replace(
         entry,
@@ -214,25 +281,41 @@ def _claimed(entry: LedgerEntry, step: Claimed, now: datetime, policy: Policy) -
         claimed_by=step.worker,
         claimed_revision=entry.target_revision,
         lease_until=now + policy.lease,
+        deferrals=0,
     )
+
+
+def _renewed(entry: LedgerEntry, step: Renewed, now: datetime, policy: Policy) -> LedgerEntry:
+    _must_be_claimed(entry, step)
+    return replace(entry, lease_until=now + policy.lease)
+
+
+def _expired(entry: LedgerEntry, _: Expired, now: datetime, policy: Policy) -> LedgerEntry:
+    if not entry.expired(now):
+        raise ValueError(f"change {entry.change_id} is {entry.state}, under a lease until {entry.lease_until}")
+    error = f"no sign of life from {entry.claimed_by}: its lease ran out, as when a process is killed"
+    # It was rung for long enough ago: its next doorbell is due as it was planned.
+    return _given_up(entry, error, LEASE_EXPIRED, now, policy)
 
 
 def _failed(entry: LedgerEntry, step: Failed, now: datetime, policy: Policy) -> LedgerEntry:
     _must_be_claimed(entry, step)
-    released = replace(_released(entry), last_error=step.error, last_error_at=now)
+    after = _given_up(entry, step.error, step.error_type, now, policy)
+    unmoved = after.attempts > entry.attempts
+    return replace(after, next_ring_at=now + policy.wait(after.attempts)) if unmoved else after
+
+
+def _given_up(entry: LedgerEntry, error: str, error_type: str | None, now: datetime, policy: Policy) -> LedgerEntry:
+    after = replace(_released(entry), last_error=error, last_error_type=error_type, last_error_at=now)
     if entry.target_revision != entry.claimed_revision:
-        return released
+        return after
     attempts = entry.attempts + 1
-    return replace(
-        released,
-        attempts=attempts,
-        state=PARKED if attempts >= policy.max_attempts else OPEN,
-        next_ring_at=now + policy.wait(attempts),
-    )
+    return replace(after, attempts=attempts, state=PARKED if attempts >= policy.max_attempts else OPEN)
 
 
 def _committed(entry: LedgerEntry, step: Committed, now: datetime, _: Policy) -> LedgerEntry:
-    _must_be_claimed(entry, step)
+    if not entry.token:
+        raise ValueError(f"change {entry.change_id} was never claimed; it cannot be committed")
     unmoved = entry.target_revision == entry.claimed_revision
     forced_since = entry.forced_revision > entry.claimed_revision
     if unmoved or (step.fingerprint == entry.target and not forced_since):
@@ -241,7 +324,7 @@ def _committed(entry: LedgerEntry, step: Committed, now: datetime, _: Policy) ->
     return after if forced_since else _without_force(after)
 
 
-def _must_be_claimed(entry: LedgerEntry, step: Any) -> None:
+def _must_be_claimed(entry: LedgerEntry, step: Step) -> None:
     if entry.state != CLAIMED:
         raise ValueError(f"change {entry.change_id} is {entry.state}, not claimed; {type(step).__name__} cannot happen")
 
@@ -259,7 +342,10 @@ _STEPS: dict[type, Callable[[LedgerEntry, Any, datetime, Policy], LedgerEntry]] 
     Returned: _returned,
     Removed: _removed,
     Rung: _rung,
+    Deferred: _deferred,
     Claimed: _claimed,
+    Renewed: _renewed,
+    Expired: _expired,
     Failed: _failed,
     Committed: _committed,
 }

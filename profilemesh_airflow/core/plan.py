@@ -135,6 +135,7 @@ class PlanEntry:
     :param info: what the catalog says; none where it was not asked (offline) or the table was not found.
     :param missing: the catalog was asked and does not have the table.
     :param data_version: the warehouse's own version of the rows, readable; none where it is unknown.
+    :param priority: a greater one is rung first where there is a budget.
     """
 
     ref: TableRef
@@ -142,6 +143,7 @@ class PlanEntry:
     info: TableInfo | None = None
     missing: bool = False
     data_version: str | None = None
+    priority: int = 0
 
     @property
     def key(self) -> str:

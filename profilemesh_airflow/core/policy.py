@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from profilemesh_airflow.core.budget import Budget
 
 #: Back-off never grows beyond this, so that a forgotten change is still rung every day.
 LONGEST_WAIT = timedelta(hours=24)
@@ -14,8 +18,10 @@ class Policy:
     """The rules of section ``airflow:`` that decide when a change is rung, parked or stale.
 
     :param redeliver_after: how long a rung change may stay unanswered before it is rung again; doubled each time.
-    :param lease: how long a worker may hold a claim.
+    :param lease: how long a claim is good for without a sign of life from its worker.
     :param max_attempts: failures after which a change is parked.
+    :param budget: what one refresh may ring; none is no limit.
+    :param deadline: how long a change may stay open before ``doctor`` reports it.
     :param profile_after: age at which a table of unknown data version is profiled again.
     :param on_empty: whether an empty table is a ``pass``, a ``warn`` or a ``fail``.
     """
@@ -23,6 +29,8 @@ class Policy:
     redeliver_after: timedelta = timedelta(minutes=15)
     lease: timedelta = timedelta(hours=1)
     max_attempts: int = 5
+    budget: Budget | None = None
+    deadline: timedelta = timedelta(hours=24)
     profile_after: timedelta = timedelta(hours=24)
     on_empty: str = "pass"
 
