@@ -35,6 +35,25 @@ def postgres_url(settings: ConnectionSettings) -> URL:
     )
 
 
+def mysql_url(settings: ConnectionSettings) -> URL:
+    """The address of a MySQL or MariaDB database, for PyMySQL; ``schema`` is another word for it where it stands alone.
+
+    :raises DriverMissingError: PyMySQL is not installed.
+    """
+    if not find_spec("pymysql"):
+        raise DriverMissingError(
+            "MySQL and MariaDB need a driver that is not installed: pip install 'profilemesh-airflow[mysql]' (PyMySQL)"
+        )
+    return URL.create(
+        "mysql+pymysql",
+        username=settings.username,
+        password=settings.password,
+        host=settings.host,
+        port=settings.port,
+        database=settings.database or settings.schema,
+    )
+
+
 def _postgres_driver() -> str:
     if find_spec("psycopg2"):
         return "psycopg2"

@@ -85,3 +85,37 @@ def postgres_database(postgres_url: str) -> Iterator[ConnectionSettings]:
         with admin.connect() as connection:
             connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
         admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def mysql_url() -> str:
+    """Address of a MySQL or MariaDB server as a user who may create databases: ``PROFILEMESH_TEST_MYSQL_URL``."""
+    given = os.environ.get("PROFILEMESH_TEST_MYSQL_URL")
+    if not given:
+        service_missing("no MySQL or MariaDB: set PROFILEMESH_TEST_MYSQL_URL")
+    return given
+
+
+@pytest.fixture
+def mysql_database(mysql_url: str) -> Iterator[ConnectionSettings]:
+    """A new MySQL or MariaDB database of the test's own."""
+    url = make_url(mysql_url).set(drivername="mysql+pymysql")
+    name = f"pm_test_{uuid4().hex[:12]}"
+    admin = create_engine(url, isolation_level="AUTOCOMMIT", future=True)
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield ConnectionSettings(
+            "mysql",
+            host=url.host,
+            port=url.port,
+            database=name,
+            username=url.username,
+            password=url.password or None,
+            # Nothing may depend on the session's time zone.
+            extra_params={"init_command": "SET time_zone = '+05:30'"},
+        )
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}"))
+        admin.dispose()

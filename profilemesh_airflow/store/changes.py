@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, select, update
 
-from profilemesh_airflow.core.ledger import LedgerEntry, Step, advance
 from profilemesh_airflow.store.database import ConflictError
-from profilemesh_airflow.store.rows import belongs_to, change_columns, entry_of, new_change_columns
+from profilemesh_airflow.store.rows import belongs_to, change_columns, changed_columns, entry_of, new_change_columns
 from profilemesh_airflow.store.views import MOST_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
-    from datetime import datetime
 
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.sql.elements import ColumnElement
+    from sqlalchemy.engine import Connection, CursorResult, RowMapping
 
+    from profilemesh_airflow.core.ledger import LedgerEntry
     from profilemesh_airflow.core.plan import Identity
-    from profilemesh_airflow.core.policy import Policy
     from profilemesh_airflow.store.reconcile import Writes
     from profilemesh_airflow.store.schema import Tables
 
@@ -28,21 +25,29 @@ class ChangeRows:
     """The changes of one configuration, inside the transaction that each method is given."""
 
     def __init__(self, tables: Tables, identity: Identity) -> None:
-        self._changes = tables.changes
+        self._changes = changes = tables.changes
         self._state = tables.state
         self._identity = identity
+        # Built once, as SQLAlchemy need not look again at a statement that it has compiled before.
+        is_open = and_(
+            belongs_to(changes, identity), changes.c.table_key == bindparam("key"), changes.c.open_slot == 1
+        )
+        self._lock_open = select(changes).where(is_open).with_for_update()
+        # Whose it is, is looked at afterwards: with that in the query, PostgreSQL may read all that belongs to us.
+        self._lock_id = select(changes).where(changes.c.change_id == bindparam("id")).with_for_update()
+        self._save = update(changes).where(
+            changes.c.change_id == bindparam("its_id"),
+            changes.c.token == bindparam("its_token"),
+            changes.c.revision == bindparam("its_revision"),
+        )
 
     def lock_open(self, connection: Connection, key: str) -> tuple[LedgerEntry, int] | None:
         """The open change of a table and its row's revision, locked until the transaction ends; or none."""
-        changes = self._changes
-        return self._lock(
-            connection,
-            and_(belongs_to(changes, self._identity), changes.c.table_key == key, changes.c.open_slot == 1),
-        )
+        return self._found(connection.execute(self._lock_open, {"key": key}))
 
     def lock(self, connection: Connection, change_id: str) -> tuple[LedgerEntry, int] | None:
         """The change with this id and its row's revision, locked until the transaction ends; or none."""
-        return self._lock(connection, self._changes.c.change_id == change_id)
+        return self._found(connection.execute(self._lock_id, {"id": change_id}))
 
     def by_ids(self, connection: Connection, change_ids: Collection[str], *, lock: bool = False) -> list[LedgerEntry]:
         """The changes with these ids, oldest first."""
@@ -51,7 +56,7 @@ class ChangeRows:
         for ids in _parts(sorted(change_ids)):
             query = select(changes).where(changes.c.change_id.in_(ids)).order_by(changes.c.sequence)
             rows = connection.execute(query.with_for_update() if lock else query).mappings()
-            found += [(row["sequence"], entry_of(row)) for row in rows]
+            found += [(row["sequence"], entry_of(row)) for row in rows if self._is_ours(row)]
         return [entry for _, entry in sorted(found, key=lambda each: each[0])]
 
     def newest(self, connection: Connection, key: str, limit: int) -> list[LedgerEntry]:
@@ -65,24 +70,17 @@ class ChangeRows:
         )
         return [entry_of(row) for row in connection.execute(query).mappings()]
 
-    def advance(
-        self, connection: Connection, found: tuple[LedgerEntry, int], step: Step, now: datetime, policy: Policy
-    ) -> LedgerEntry:
-        """Make one step of a change durable, provided that nobody else has moved it.
+    def save(self, connection: Connection, found: tuple[LedgerEntry, int], after: LedgerEntry) -> None:
+        """Make the steps of one change durable, provided that nobody else has moved it.
 
-        :param found: the change and the revision of its row.
+        :param found: the change before its steps, and the revision of its row.
         :raises ConflictError: somebody has.
         """
         before, revision = found
-        after = advance(before, step, now, policy)
-        changes = self._changes
-        own = and_(
-            changes.c.change_id == before.change_id, changes.c.token == before.token, changes.c.revision == revision
-        )
-        values = {**change_columns(after), "revision": revision + 1}
-        if connection.execute(update(changes).where(own).values(values)).rowcount != 1:
+        own = {"its_id": before.change_id, "its_token": before.token, "its_revision": revision}
+        changed = {**changed_columns(before, after), "revision": revision + 1}
+        if connection.execute(self._save, {**own, **changed}).rowcount != 1:
             raise ConflictError
-        return after
 
     def write(self, connection: Connection, writes: Writes) -> None:
         """Write what a refresh decided; the rows are locked."""
@@ -106,9 +104,12 @@ class ChangeRows:
             statement = update(changes).where(changes.c.change_id == bindparam("wanted_id"))
             connection.execute(statement.values(revision=changes.c.revision + 1), rows)
 
-    def _lock(self, connection: Connection, where: ColumnElement[bool]) -> tuple[LedgerEntry, int] | None:
-        row = connection.execute(select(self._changes).where(where).with_for_update()).mappings().first()
-        return None if row is None else (entry_of(row), row["revision"])
+    def _found(self, rows: CursorResult[Any]) -> tuple[LedgerEntry, int] | None:
+        row = rows.mappings().first()
+        return (entry_of(row), row["revision"]) if row is not None and self._is_ours(row) else None
+
+    def _is_ours(self, row: RowMapping) -> bool:
+        return bool(row["environment"] == self._identity.environment and row["source_name"] == self._identity.source)
 
 
 def _parts(items: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import func, literal_column, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
-from profilemesh_airflow.exceptions import StoreError
+from profilemesh_airflow.exceptions import StoreError, StoreUnavailableError
 from profilemesh_airflow.store.engine import BEGIN_MODE, SQLITE_WAIT_SECONDS, make_engine, sqlite_path
+from profilemesh_airflow.store.faults import is_conflict, is_transient
 from profilemesh_airflow.store.types import UtcDateTime
 
 if TYPE_CHECKING:
@@ -27,8 +28,17 @@ T = TypeVar("T")
 
 #: How often a transaction is tried that others keep getting in the way of.
 ATTEMPTS = 6
-#: SQLSTATE of a serialization failure and of a deadlock.
-_CONFLICT_STATES = ("40001", "40P01")
+#: How long to wait for whoever is at what only one process may do at a time.
+ALONE_WAIT_SECONDS = 600
+
+
+_CLOCKS: dict[str, ColumnElement[datetime]] = {
+    "sqlite": literal_column("strftime('%Y-%m-%d %H:%M:%f000', 'now')", UtcDateTime()),
+    # Not CURRENT_TIMESTAMP, which stands still while a transaction waits for a lock.
+    "postgresql": func.clock_timestamp(type_=UtcDateTime()),
+    # The moment at which this very statement began, in UTC whatever the session's zone.
+    "mysql": literal_column("utc_timestamp(6)", UtcDateTime()),
+}
 
 
 class ConflictError(Exception):
@@ -41,6 +51,9 @@ class Database:
     def __init__(self, settings: ConnectionSettings) -> None:
         self.settings = settings
         self.engine = make_engine(settings)
+        self._now = select(_CLOCKS[self.dialect])
+        #: Asked after a failure: whether tables were renamed meanwhile, so that it may go well under their new names.
+        self.renamed: Callable[[], bool] = lambda: False
 
     @property
     def dialect(self) -> str:
@@ -55,30 +68,39 @@ class Database:
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction that only reads.
 
-        :raises StoreError: the database cannot be reached, or refused a statement.
+        :raises StoreUnavailableError: the database cannot be reached just now.
+        :raises StoreError: it refused the login or a statement.
         """
-        with self._errors(), self.transaction(writes=False) as connection:
-            return work(connection)
+        with self._errors():
+            return self._once(work, writes=False)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction; all of it is committed, or nothing.
 
         ``work`` is run again, in a new transaction, where another one got in its way (deadlock, unique key, revision).
 
-        :raises StoreError: the database cannot be reached, or refused a statement.
+        :raises StoreUnavailableError: the database cannot be reached just now, or ended the connection, and then it may
+            have committed all the same; or others kept getting in the way.
+        :raises StoreError: it refused the login or a statement.
         """
         with self._errors():
             for attempt in range(1, ATTEMPTS):
                 try:
-                    return self._write_once(work)
+                    return self._once(work, writes=True)
                 except (ConflictError, DBAPIError) as error:
-                    if not _is_conflict(error):
+                    if not _in_the_way(error):
                         raise
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
-            return self._write_once(work)
+            return self._once(work, writes=True)
 
-    def _write_once(self, work: Callable[[Connection], T]) -> T:
-        with self.transaction(writes=True) as connection:
+    def _once(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        try:
+            with self.transaction(writes=writes) as connection:
+                return work(connection)
+        except (OperationalError, ProgrammingError):
+            if not self.renamed():
+                raise
+        with self.transaction(writes=writes) as connection:
             return work(connection)
 
     @contextmanager
@@ -107,53 +129,73 @@ class Database:
                         raise
                 time.sleep(random.uniform(0, 0.05))
 
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Keep every other process out that asks for the same name, on this server, until the block ends.
+
+        For MySQL and MariaDB, where a change of the schema ends the transaction, and with it whatever that had locked.
+
+        :raises StoreUnavailableError: somebody else has been in there for too long.
+        """
+        with self._errors(), self._connect() as connection:
+            if connection.execute(select(func.get_lock(name, ALONE_WAIT_SECONDS))).scalar_one() != 1:
+                raise StoreUnavailableError(
+                    f"results store ({self.settings.place}): another process has been at {name} for more than "
+                    f"{ALONE_WAIT_SECONDS} seconds; try again when it is done"
+                )
+            try:
+                yield
+            finally:
+                connection.execute(select(func.release_lock(name)))
+
     def _connect(self) -> Connection:
         try:
             return self.engine.connect()
         except TypeError as error:
             raise self._error(f"the driver does not take extra_params: {error}") from None
+        except RuntimeError as error:
+            # PyMySQL lacks a package for the server's way of logging in, and names it.
+            raise self._error(str(error)) from None
 
     def now(self, connection: Connection) -> datetime:
         """The time on the database's clock, which all workers share, in UTC."""
-        return connection.execute(select(self._clock)).scalar_one()
-
-    @property
-    def _clock(self) -> ColumnElement[datetime]:
-        if self.dialect == "sqlite":
-            return literal_column("strftime('%Y-%m-%d %H:%M:%f000', 'now')", UtcDateTime())
-        # Not CURRENT_TIMESTAMP, which stands still while a transaction waits for a lock.
-        return func.clock_timestamp(type_=UtcDateTime())
+        return connection.execute(self._now).scalar_one()
 
     def redact(self, text: str) -> str:
         """``text`` without the connection's secrets, on one line."""
-        for secret in self.settings.secrets():
-            text = text.replace(secret, "***")
-        return " ".join(text.split())
+        return self.settings.redact(text)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except ConflictError as error:
-            raise self._error("other writers kept changing the same rows; try again later") from error
+            reason = "other writers kept changing the same rows; try again later"
+            raise self._error(reason, StoreUnavailableError) from error
         except SQLAlchemyError as error:
-            reason = str(error.orig) if isinstance(error, DBAPIError) and error.orig else str(error)
-            # The driver's further lines repeat the statement.
-            reason = reason.strip().partition("\n")[0]
             # The cause is shown with the traceback, so it must not hold a secret either.
             cause = error if self.redact(str(error)) == " ".join(str(error).split()) else None
-            raise self._error(reason) from cause
+            raise self._error(_reason(error), _kind(error)) from cause
 
-    def _error(self, reason: str) -> StoreError:
-        return StoreError(f"results store ({self.settings.place}): {self.redact(reason)}; check storage.connection")
+    def _error(self, reason: str, kind: type[StoreError] = StoreError) -> StoreError:
+        return kind(f"results store ({self.settings.place}): {self.redact(reason)}; check storage.connection")
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
 
 
-def _is_conflict(error: Exception) -> bool:
-    if not isinstance(error, DBAPIError):
-        return True
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    return isinstance(error, IntegrityError) or state in _CONFLICT_STATES
+def _in_the_way(error: Exception) -> bool:
+    return not isinstance(error, DBAPIError) or isinstance(error, IntegrityError) or is_conflict(error)
+
+
+def _kind(error: SQLAlchemyError) -> type[StoreError]:
+    return StoreUnavailableError if isinstance(error, DBAPIError) and is_transient(error) else StoreError
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    if not isinstance(error, DBAPIError) or not error.orig:
+        return str(error).strip().partition("\n")[0]
+    # PyMySQL's error is a pair of a number and a message. The further lines of the others repeat the statement.
+    *_, message = error.orig.args or ("",)
+    return str(message or error.orig).strip().partition("\n")[0]

@@ -5,32 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from profilemesh_airflow.core.ledger import (
-    CLAIMED,
-    CLOSED,
-    OPEN,
-    Claimed,
-    Committed,
-    Failed,
-    LedgerEntry,
-    Rung,
-    advance,
-)
-from profilemesh_airflow.exceptions import ClaimLostError
+from profilemesh_airflow.core.ledger import CLAIMED, OPEN, Failed, LedgerEntry, Rung, advance
 from profilemesh_airflow.store.changes import ChangeRows
-from profilemesh_airflow.store.reconcile import LedgerView, reconcile
+from profilemesh_airflow.store.claims import Claims
+from profilemesh_airflow.store.reconcile import LedgerView, Writes, reconcile, reopen
 from profilemesh_airflow.store.runs import RunWriter
 from profilemesh_airflow.store.views import ViewReader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
+    from profilemesh_airflow.core.budget import Budget
     from profilemesh_airflow.core.diff import Baseline, Diff
     from profilemesh_airflow.core.plan import Identity
     from profilemesh_airflow.core.policy import Policy
+    from profilemesh_airflow.core.table import TableRef
     from profilemesh_airflow.store.database import Database
     from profilemesh_airflow.store.profiles import RunRecord
     from profilemesh_airflow.store.schema import Tables
@@ -51,7 +43,7 @@ class Ledger:
         self._policy = policy
         self._reader = ViewReader(database, tables, identity)
         self._changes = ChangeRows(tables, identity)
-        self._runs = RunWriter(tables, identity)
+        self._claims = Claims(database, self._changes, RunWriter(tables, identity), policy)
 
     def now(self) -> datetime:
         """The time on the database's clock, in UTC."""
@@ -71,30 +63,51 @@ class Ledger:
         return {entry.key: entry for entry, _ in rows}
 
     def entries(self, change_ids: Collection[str]) -> list[LedgerEntry]:
-        """The changes with these ids, closed ones too, oldest first."""
+        """The changes of this configuration with these ids, closed ones too, oldest first."""
         return self._database.read(lambda connection: self._changes.by_ids(connection, change_ids))
 
     def history(self, key: str, limit: int = 20) -> list[LedgerEntry]:
         """The latest changes of a table, newest first, an open one at the head."""
         return self._database.read(lambda connection: self._changes.newest(connection, key, limit))
 
-    def record(self, diff: Diff, seen: LedgerView) -> list[LedgerEntry]:
+    def record(self, diff: Diff, seen: LedgerView, budget: Budget | None = None) -> list[LedgerEntry]:
         """Write what a refresh found: open or move changes, withdraw the unchanged, retire the removed.
+
+        A claim on one of the tables whose lease has run out counts as a failed attempt.
 
         :param seen: the ledger as it was before the plan was built. What was written since is respected: nothing that
             another refresh opened, or a worker touched, is closed on older news.
-        :returns: the changes of the tables in ``diff`` whose doorbell is due, oldest first.
+        :param budget: the most that is to be rung; none is no limit.
+        :returns: the changes of the tables in ``diff`` whose doorbell is due and for which there is budget, in the
+            order of the queue. The others whose doorbell is due are deferred.
         """
 
         def work(connection: Connection) -> list[LedgerEntry]:
             current = self._lock_current(connection, diff)
-            writes = reconcile(diff, seen, current, self._policy, lambda: uuid4().hex)
+            writes = reconcile(diff, seen, current, self._policy, _new_id, budget)
             self._changes.write(connection, writes)
-            moved = {entry.change_id: entry for entry in writes.moved}
-            known = [moved.get(entry.change_id, entry) for entry in current.entries.values()]
-            return [entry for entry in (*known, *writes.new) if entry.to_ring(current.now)]
+            return list(writes.to_ring)
 
         return self._database.write(work)
+
+    def reopen(self, refs: Iterable[TableRef], reason: str) -> list[LedgerEntry]:
+        """Have tables profiled again, whatever changed: force their open change, or open one for their baseline.
+
+        :param reason: why, for people.
+        :returns: the changes; a table that has neither an open change nor a baseline has none.
+        """
+        wanted = list(refs)
+        keys = {ref.key for ref in wanted}
+
+        def work(connection: Connection) -> Writes:
+            rows = self._reader.open_rows(connection, keys, lock=True)
+            current = self._reader.view_of(connection, rows, self._reader.baselines(connection, keys))
+            writes = reopen(wanted, reason, current, self._policy, _new_id)
+            self._changes.write(connection, writes)
+            return writes
+
+        writes = self._database.write(work)
+        return [*writes.moved, *writes.new]
 
     def mark_rung(self, change_ids: Collection[str]) -> None:
         """Note that doorbells were sent, so that the next one waits its time. Closed and parked changes are left."""
@@ -110,56 +123,51 @@ class Ledger:
     def claim(self, key: str, worker: str) -> LedgerEntry | None:
         """Take the open change of a table, under a lease and a new fencing token.
 
+        A claim on it whose lease has run out counts as a failed attempt first, which may park the change.
+
         :returns: the claim, or none where there is nothing to do: no open change, a parked one, or one that
             another worker holds.
         """
+        return self._database.write(lambda connection: self._claims.take(connection, key, worker))
 
-        def work(connection: Connection) -> LedgerEntry | None:
-            found = self._changes.lock_open(connection, key)
-            now = self._database.now(connection)
-            if found is None or not found[0].waiting(now):
-                return None
-            return self._changes.advance(connection, found, Claimed(worker), now, self._policy)
+    def renew(self, claim: LedgerEntry) -> LedgerEntry:
+        """Let the lease of a claim begin anew: its worker is alive.
 
-        return self._database.write(work)
+        :raises ClaimLostError: the claim is over. A commit may still succeed, where no other worker has the change.
+        """
+        return self._database.write(lambda connection: self._claims.renew(connection, claim))
 
     def commit(self, claim: LedgerEntry, run: RunRecord) -> LedgerEntry:
         """Store a profile: metrics, run, new baseline and the change's new state, all or nothing.
+
+        It may be tried again when the answer of the first time was lost: the same run is stored once. It may come after
+        the lease has run out, as long as no other worker has taken the change and nothing has closed it.
 
         :param claim: what :meth:`claim` returned.
         :returns: the change: closed, or open again for a target that moved meanwhile.
         :raises ClaimLostError: the claim is over; nothing is written.
         """
-
-        def work(connection: Connection) -> LedgerEntry:
-            found = self._lock_claimed(connection, claim)
-            now = self._database.now(connection)
-            step = Committed(run.entry.fingerprint, run.run_id)
-            after = self._changes.advance(connection, found, step, now, self._policy)
-            self._runs.completed(connection, claim, run, now)
-            return after
-
-        return self._database.write(work)
+        return self._database.write(lambda connection: self._claims.commit(connection, claim, run))
 
     def fail(
-        self, claim: LedgerEntry, error: str, *, dag_id: str | None = None, dag_run_id: str | None = None
+        self,
+        claim: LedgerEntry,
+        error: str,
+        error_type: str | None = None,
+        *,
+        dag_id: str | None = None,
+        dag_run_id: str | None = None,
     ) -> LedgerEntry:
         """Give a claim back because the profile failed, and write a failed run.
 
         :param error: why, without secrets; the first 2,000 characters are kept.
+        :param error_type: the error's class.
         :returns: the change: open again after a wait, or parked.
         :raises ClaimLostError: the claim is over; nothing is written.
         """
-        short = self._database.redact(error)[:MAX_ERROR_LENGTH]
-
-        def work(connection: Connection) -> LedgerEntry:
-            found = self._lock_claimed(connection, claim)
-            now = self._database.now(connection)
-            after = self._changes.advance(connection, found, Failed(short), now, self._policy)
-            self._runs.failed(connection, claim, short, now, (dag_id, dag_run_id))
-            return after
-
-        return self._database.write(work)
+        failed = Failed(self._database.redact(error)[:MAX_ERROR_LENGTH], error_type)
+        dag = (dag_id, dag_run_id)
+        return self._database.write(lambda connection: self._claims.fail(connection, claim, failed, dag))
 
     def _lock_current(self, connection: Connection, diff: Diff) -> LedgerView:
         removed = {ref.key for ref in diff.removed}
@@ -172,21 +180,6 @@ class Ledger:
             baselines.update(self._reader.baselines(connection, removed, lock=True))
         return self._reader.view_of(connection, rows, baselines)
 
-    def _lock_claimed(self, connection: Connection, claim: LedgerEntry) -> tuple[LedgerEntry, int]:
-        found = self._changes.lock(connection, claim.change_id)
-        if found is None:
-            raise _lost(claim, "its change is gone from the ledger")
-        entry, _ = found
-        if entry.state == CLOSED:
-            raise _lost(claim, f"its change was {entry.outcome} meanwhile")
-        if entry.token != claim.token:
-            raise _lost(
-                claim, "its lease ran out and another worker took it over; a longer airflow.lease prevents that"
-            )
-        if entry.state != CLAIMED:
-            raise _lost(claim, "it was given back before")
-        return found
 
-
-def _lost(claim: LedgerEntry, why: str) -> ClaimLostError:
-    return ClaimLostError(f"the claim of {claim.claimed_by} on table {claim.ref} is over: {why}; nothing was written")
+def _new_id() -> str:
+    return uuid4().hex

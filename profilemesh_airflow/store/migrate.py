@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import column, false, func, inspect, select, table, union_all
 from sqlalchemy.exc import OperationalError, ProgrammingError
@@ -11,17 +12,23 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from profilemesh_airflow.core.table import short_hash
 from profilemesh_airflow.exceptions import StoreError
 from profilemesh_airflow.store.engine import sqlite_path
-from profilemesh_airflow.store.schema import HEAD, MAX_NAME_LENGTH, VERSION_TABLE, TableNames, Tables, make_tables
+from profilemesh_airflow.store.schema import HEAD, MAX_NAME_LENGTH, VERSION_TABLE, TableNames, Tables
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from alembic.config import Config
     from sqlalchemy.engine import Connection, Inspector
 
     from profilemesh_airflow.store.database import Database
 
+T = TypeVar("T")
+
 #: Follows the name of a table that is taken by somebody else's table.
 SUFFIX = "_airflow"
-_LOCK = int(short_hash("profilemesh schema upgrade", 14), 16)
+#: Who holds it is the only one to change the schema.
+LOCK_NAME = "profilemesh schema upgrade"
+_LOCK = int(short_hash(LOCK_NAME, 14), 16)
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,13 @@ class Shape:
     :param names: the tables as they are called there: a configured name whose table is not this package's (it has
         no ``table_key``; the earlier integration made ``profilemesh_runs`` so) is left alone, and ours has a suffix.
     :param missing: the names out of ``names`` that are not there.
+    :param version_table: where the revision is kept; the earlier integration had a table of that name, too.
     """
 
     revision: str | None
     names: TableNames
     missing: tuple[str, ...]
+    version_table: str
 
 
 def is_current(connection: Connection, tables: Tables) -> bool:
@@ -65,18 +74,19 @@ def find_shape(connection: Connection, names: TableNames, schema: str | None) ->
         if not exists:
             missing.append(found[kind])
     revision = None
-    if inspector.has_table(VERSION_TABLE, schema=schema):
-        version = table(VERSION_TABLE, column("version_num"), schema=schema)
+    version_table, exists = _resolve(inspector, VERSION_TABLE, schema, mark="version_num")
+    if exists:
+        version = table(version_table, column("version_num"), schema=schema)
         revision = connection.execute(select(version.c.version_num)).scalars().first()
-    return Shape(revision, TableNames(**found), tuple(missing))
+    return Shape(revision, TableNames(**found), tuple(missing), version_table)
 
 
-def _resolve(inspector: Inspector, name: str, schema: str | None) -> tuple[str, bool]:
+def _resolve(inspector: Inspector, name: str, schema: str | None, mark: str = "table_key") -> tuple[str, bool]:
     substitute = name[: MAX_NAME_LENGTH - len(SUFFIX)] + SUFFIX
     for candidate in (name, substitute):
         if not inspector.has_table(candidate, schema=schema):
             return candidate, False
-        if any(each["name"] == "table_key" for each in inspector.get_columns(candidate, schema=schema)):
+        if any(each["name"] == mark for each in inspector.get_columns(candidate, schema=schema)):
             return candidate, True
     raise StoreError(
         f"tables {name} and {substitute} exist in the results store and neither is this package's; "
@@ -111,7 +121,10 @@ def check_complete(shape: Shape) -> None:
 
 
 def upgrade(database: Database, names: TableNames, schema: str | None) -> Shape:
-    """Bring the database to the newest schema, in one transaction; processes that do so at once wait for each other.
+    """Bring the database to the newest schema; processes that do so at once wait for each other.
+
+    It is one transaction, except on MySQL and MariaDB. There an upgrade that is cut short leaves a part of its last
+    step behind, which the next one completes.
 
     :returns: the shape before.
     :raises StoreError: the database is at a newer schema, or may not be changed.
@@ -119,17 +132,30 @@ def upgrade(database: Database, names: TableNames, schema: str | None) -> Shape:
     _prepare_file(database)
 
     def work(connection: Connection) -> Shape:
-        if database.dialect == "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         before = find_shape(connection, names, schema)
         check_not_newer(before.revision)
         if before.revision == HEAD:
             check_complete(before)
         else:
-            _run_migrations(connection, make_tables(before.names, schema))
+            _run_migrations(connection, before, schema)
         return before
 
-    return database.write(work)
+    return change_schema(database, work)
+
+
+def change_schema(database: Database, work: Callable[[Connection], T]) -> T:
+    """Run ``work`` in a transaction, while no other process is at the schema.
+
+    :raises StoreError: the database cannot be reached, or may not be changed.
+    """
+
+    def locked(connection: Connection) -> T:
+        if database.dialect == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        return work(connection)
+
+    with database.alone(LOCK_NAME) if database.dialect == "mysql" else nullcontext():
+        return database.write(locked)
 
 
 def _prepare_file(database: Database) -> None:
@@ -153,11 +179,11 @@ def _known_revisions() -> set[str]:
     return {script.revision for script in scripts.walk_revisions()}
 
 
-def _run_migrations(connection: Connection, tables: Tables) -> None:
+def _run_migrations(connection: Connection, shape: Shape, schema: str | None) -> None:
     from alembic import command
 
     config = _alembic_config()
-    config.attributes.update(connection=connection, names=tables.names, schema=tables.schema)
+    config.attributes.update(connection=connection, names=shape.names, schema=schema, version_table=shape.version_table)
     command.upgrade(config, "head")
 
 

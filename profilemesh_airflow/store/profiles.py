@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import RowMapping
 
     from profilemesh_airflow.core.plan import PlanEntry
+    from profilemesh_airflow.core.table import TableRef
 
 #: Stands for the whole column, both as a metric's name and as an error's.
 WHOLE_COLUMN = "*"
@@ -44,22 +45,12 @@ class RunRecord:
     dag_run_id: str | None = None
 
 
-@dataclass(frozen=True)
-class StoredProfile:
-    """What one run found out about one table, read from the store."""
-
-    table_key: str
-    run_id: str
-    profiled_at: datetime
-    row_count: int
-    columns: tuple[ColumnProfile, ...]
-
-
-def metric_rows(run: RunRecord, profiled_at: datetime) -> list[dict[str, Any]]:
+def metric_rows(
+    run_id: str, ref: TableRef, columns: Iterable[ColumnProfile], profiled_at: datetime
+) -> list[dict[str, Any]]:
     """The rows of a profile. A column without any metric has one too, under the name ``*``."""
-    ref = run.entry.ref
     shared = {
-        "run_id": run.run_id,
+        "run_id": run_id,
         "table_key": ref.key,
         "schema_name": ref.schema,
         "dataset_name": ref.table,
@@ -75,7 +66,7 @@ def metric_rows(run: RunRecord, profiled_at: datetime) -> list[dict[str, Any]]:
             "error": column.errors.get(name),
             **_value_columns(column.metrics, name),
         }
-        for position, column in enumerate(run.profile.columns, 1)
+        for position, column in enumerate(columns, 1)
         for name in _metric_names(column)
     ]
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from profilemesh_airflow.core.diff import Baseline, Change, Diff
-from profilemesh_airflow.core.ledger import Detected, LedgerEntry, Removed, Returned, Step, advance, opened
+from profilemesh_airflow.core.budget import Budget
+from profilemesh_airflow.core.diff import Baseline, Change, Diff, Reason
+from profilemesh_airflow.core.ledger import (
+    Deferred,
+    Detected,
+    Expired,
+    LedgerEntry,
+    Removed,
+    Returned,
+    Step,
+    advance,
+    opened,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from profilemesh_airflow.core.policy import Policy
@@ -37,23 +48,32 @@ class LedgerView:
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Writes:
-    """What is to be written, in one transaction.
+    """What is to be written, in one transaction, and what is to be rung after it.
 
     :param new: entries to insert: opened changes, and the closed ones that tell of a removed table.
-    :param moved: entries, after their step, to update.
+    :param moved: entries, after their steps, to update.
     :param confirmed: ids of changes that are as they were; the row's revision tells other refreshes of it.
     :param forgotten: keys of the tables whose baseline goes.
+    :param to_ring: changes whose doorbell is due and for which there is budget, in the order of the queue.
     """
 
-    new: list[LedgerEntry] = field(default_factory=list)
-    moved: list[LedgerEntry] = field(default_factory=list)
-    confirmed: list[str] = field(default_factory=list)
-    forgotten: list[str] = field(default_factory=list)
+    new: tuple[LedgerEntry, ...]
+    moved: tuple[LedgerEntry, ...]
+    confirmed: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
+    to_ring: tuple[LedgerEntry, ...] = ()
 
 
-def reconcile(diff: Diff, seen: LedgerView, current: LedgerView, policy: Policy, new_id: Callable[[], str]) -> Writes:
+def reconcile(
+    diff: Diff,
+    seen: LedgerView,
+    current: LedgerView,
+    policy: Policy,
+    new_id: Callable[[], str],
+    budget: Budget | None = None,
+) -> Writes:
     """Decide what to write.
 
     Between the look that led to ``diff`` and now, a worker may have committed, and another refresh may have recorded
@@ -61,67 +81,121 @@ def reconcile(diff: Diff, seen: LedgerView, current: LedgerView, policy: Policy,
     opened or moved whatever happened meanwhile, and withdrawn or retired only where nothing was written since the look.
 
     :param seen: the ledger, read before the plan was built that ``diff`` compares.
-    :param current: the ledger now, its rows locked.
+    :param current: the ledger now, of the tables in ``diff``, its rows locked.
+    :param budget: the most that may be rung; none is no limit.
     """
-    return _Reconciliation(seen, current, policy, new_id).run(diff)
+    refresh = _Reconciliation(seen, current, policy, new_id)
+    refresh.expire()
+    for change in diff.changes:
+        refresh.changed(change)
+    for ref in diff.removed:
+        refresh.removed(ref)
+    for key in diff.unchanged:
+        if key not in diff.uncertain:
+            refresh.unchanged(key)
+    refresh.share_out(budget or Budget())
+    return refresh.writes()
+
+
+def reopen(
+    refs: Iterable[TableRef], reason: str, current: LedgerView, policy: Policy, new_id: Callable[[], str]
+) -> Writes:
+    """Decide what to write so that these tables are profiled again: each at the target that it has, or had last.
+
+    :param current: the ledger now, of these tables, its open changes locked; a table that it does not know is left out.
+    """
+    work = _Reconciliation(current, current, policy, new_id)
+    work.expire()
+    for ref in dict.fromkeys(refs):
+        work.reopened(ref, Reason("forced", "request", None, reason))
+    return work.writes()
 
 
 class _Reconciliation:
+    """The ledger's entries as they become, step by step."""
+
     def __init__(self, seen: LedgerView, current: LedgerView, policy: Policy, new_id: Callable[[], str]) -> None:
         self._seen = seen
         self._current = current
+        self._now = current.now
         self._policy = policy
         self._new_id = new_id
-        self._writes = Writes()
+        self._entries = dict(current.entries)
+        self._confirmed: list[str] = []
+        self._forgotten: list[str] = []
+        self._to_ring: list[LedgerEntry] = []
 
-    def run(self, diff: Diff) -> Writes:
-        for change in diff.changes:
-            self._changed(change)
-        for ref in diff.removed:
-            self._removed(ref)
-        for key in diff.unchanged:
-            self._unchanged(key)
-        return self._writes
+    def expire(self) -> None:
+        for entry in self._current.entries.values():
+            if entry.expired(self._now):
+                self._step(entry, Expired())
 
-    def _changed(self, change: Change) -> None:
-        if _is_answered(change, self._current.baselines.get(change.key), self._current.now, self._policy):
+    def changed(self, change: Change) -> None:
+        if _is_answered(change, self._current.baselines.get(change.key), self._now, self._policy):
             return
-        entry = self._current.entries.get(change.key)
+        entry = self._entries.get(change.key)
         if entry is None:
-            self._writes.new.append(opened(self._new_id(), change, self._current.now))
+            self._open(change)
         elif not self._step(entry, Detected(change)):
-            self._writes.confirmed.append(entry.change_id)
+            self._confirmed.append(change.key)
 
-    def _removed(self, ref: TableRef) -> None:
-        entry, baseline = self._current.entries.get(ref.key), self._current.baselines.get(ref.key)
+    def removed(self, ref: TableRef) -> None:
         if not self._untouched(ref.key):
             return
+        entry, baseline = self._entries.get(ref.key), self._current.baselines.get(ref.key)
+        if entry is None and baseline is not None:
+            entry = self._open(Change(ref, (), baseline.fingerprint))
         if entry is not None:
             self._step(entry, Removed())
-        elif baseline is not None:
-            gone = opened(self._new_id(), Change(ref, (), baseline.fingerprint), self._current.now)
-            self._writes.new.append(advance(gone, Removed(), self._current.now, self._policy))
         if baseline is not None:
-            self._writes.forgotten.append(ref.key)
+            self._forgotten.append(ref.key)
 
-    def _unchanged(self, key: str) -> None:
-        entry = self._current.entries.get(key)
+    def unchanged(self, key: str) -> None:
+        entry = self._entries.get(key)
         if entry is not None and self._untouched(key):
             self._step(entry, Returned())
+
+    def reopened(self, ref: TableRef, force: Reason) -> None:
+        entry, baseline = self._entries.get(ref.key), self._current.baselines.get(ref.key)
+        if entry is not None:
+            reasons = (*(reason for reason in entry.reasons if reason.kind != "forced"), force)
+            self._step(entry, Detected(Change(ref, reasons, entry.target, entry.priority, entry.estimated_bytes)))
+        elif baseline is not None:
+            self._open(Change(ref, (force,), baseline.fingerprint))
+
+    def share_out(self, budget: Budget) -> None:
+        due = [entry for entry in self._entries.values() if entry.to_ring(self._now)]
+        self._to_ring, deferred = budget.split(due)
+        for entry in deferred:
+            self._step(entry, Deferred())
+
+    def writes(self) -> Writes:
+        before = self._current.entries
+        moved = {key: entry for key, entry in self._entries.items() if key in before and entry is not before[key]}
+        return Writes(
+            new=tuple(entry for key, entry in self._entries.items() if key not in before),
+            moved=tuple(moved.values()),
+            confirmed=tuple(before[key].change_id for key in self._confirmed if key not in moved),
+            forgotten=tuple(self._forgotten),
+            to_ring=tuple(self._to_ring),
+        )
 
     def _untouched(self, key: str) -> bool:
         return self._seen.mark(key) == self._current.mark(key)
 
+    def _open(self, change: Change) -> LedgerEntry:
+        entry = opened(self._new_id(), change, self._now)
+        self._entries[entry.key] = entry
+        return entry
+
     def _step(self, entry: LedgerEntry, step: Step) -> bool:
-        after = advance(entry, step, self._current.now, self._policy)
-        if after is entry:
-            return False
-        self._writes.moved.append(after)
-        return True
+        after = advance(entry, step, self._now, self._policy)
+        self._entries[entry.key] = after
+        return after is not entry
 
 
 def _is_answered(change: Change, baseline: Baseline | None, now: datetime, policy: Policy) -> bool:
     """Whether a worker has profiled the table at the change's target since the look."""
     if change.forced or baseline is None or change.target != baseline.fingerprint:
         return False
-    return change.target.data is not None or now - baseline.profiled_at < policy.profile_after
+    return change.target.data is not None or not baseline.is_stale(now, policy.profile_after)

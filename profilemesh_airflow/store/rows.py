@@ -33,9 +33,13 @@ _PLAIN = (
     "token",
     "rings",
     "attempts",
+    "priority",
+    "estimated_bytes",
+    "deferrals",
     "claimed_by",
     "lease_until",
     "last_error",
+    "last_error_type",
     "last_error_at",
     "outcome",
     "closed_at",
@@ -77,12 +81,20 @@ def change_columns(entry: LedgerEntry) -> dict[str, Any]:
     """What a step may change of a ledger entry."""
     return {
         **{name: getattr(entry, name) for name in _PLAIN},
-        "open_slot": None if entry.state == CLOSED else 1,
+        **_target_columns(entry),
+        "open_slot": _open_slot(entry),
         "reasons": reasons_to_json(entry.reasons),
-        "target_settings": entry.target.settings,
-        "target_schema": entry.target.schema,
-        "target_data": entry.target.data,
     }
+
+
+def changed_columns(before: LedgerEntry, after: LedgerEntry) -> dict[str, Any]:
+    """What steps have changed of a ledger entry."""
+    columns = {name: getattr(after, name) for name in _PLAIN if getattr(after, name) != getattr(before, name)}
+    if after.state != before.state:
+        columns["open_slot"] = _open_slot(after)
+    if after.reasons != before.reasons:
+        columns["reasons"] = reasons_to_json(after.reasons)
+    return columns if after.target == before.target else {**columns, **_target_columns(after)}
 
 
 def new_change_columns(entry: LedgerEntry, identity: Identity) -> dict[str, Any]:
@@ -137,6 +149,15 @@ def document_columns(entry: PlanEntry) -> dict[str, str | None]:
         "settings_json": canonical_json(entry.settings.document),
         "columns_json": None if columns is None else canonical_json(columns),
     }
+
+
+def _open_slot(entry: LedgerEntry) -> int | None:
+    return None if entry.state == CLOSED else 1
+
+
+def _target_columns(entry: LedgerEntry) -> dict[str, str | None]:
+    target = entry.target
+    return {"target_settings": target.settings, "target_schema": target.schema, "target_data": target.data}
 
 
 def _ref_of(row: RowMapping) -> TableRef:

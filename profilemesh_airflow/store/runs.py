@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, exists, func, select
 
+from profilemesh_airflow.store.bulk import BulkInsert
+from profilemesh_airflow.store.history import COMPLETED, FAILED
 from profilemesh_airflow.store.profiles import metric_rows
-from profilemesh_airflow.store.results import COMPLETED, FAILED
 from profilemesh_airflow.store.rows import (
     belongs_to,
     document_columns,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-    from profilemesh_airflow.core.ledger import LedgerEntry
+    from profilemesh_airflow.core.ledger import Failed, LedgerEntry
     from profilemesh_airflow.core.plan import Identity
     from profilemesh_airflow.store.profiles import RunRecord
     from profilemesh_airflow.store.schema import Tables
@@ -36,11 +37,23 @@ class RunWriter:
     def __init__(self, tables: Tables, identity: Identity) -> None:
         self._tables = tables
         self._identity = identity
+        self._built = _Statements(tables, identity)
+
+    @property
+    def _statements(self) -> _Statements:
+        if self._built.runs is not self._tables.runs:
+            self._built = _Statements(self._tables, self._identity)
+        return self._built
 
     def completed(self, connection: Connection, claim: LedgerEntry, run: RunRecord, now: datetime) -> None:
         """Write the run, its metrics and the baseline; what the same run has written before is replaced."""
-        profiled_at = max(now, self._after_the_last(connection, claim.key, now))
-        self._delete(connection, run.run_id, claim.key)
+        statements, run_key = self._statements, {"key": claim.key, "id": run.run_id}
+        last, again = connection.execute(statements.before, run_key).one()
+        if again:
+            # The metrics go with their run, by the foreign key.
+            connection.execute(statements.delete, run_key)
+        # Runs of a table are ordered by time, so no two may have the same, not even when the clock was set back.
+        profiled_at = now if last is None else max(now, last + timedelta(microseconds=1))
         row = {
             **self._row(claim, run.run_id, profiled_at, COMPLETED, run.dag_id, run.dag_run_id),
             **fingerprint_columns(run.entry),
@@ -51,17 +64,34 @@ class RunWriter:
             "duration_seconds": run.profile.seconds,
             "worker": run.worker or claim.claimed_by,
         }
-        connection.execute(self._tables.runs.insert(), row)
-        if metrics := metric_rows(run, profiled_at):
-            connection.execute(self._tables.results.insert(), metrics)
-        self._move_baseline(connection, run, profiled_at)
+        connection.execute(statements.insert, row)
+        statements.metrics(connection).run(
+            connection, metric_rows(run.run_id, run.entry.ref, run.profile.columns, profiled_at)
+        )
+        # How old the baseline is, on the other hand, is measured by the clock as it is.
+        self._move_baseline(connection, run, now)
 
     def failed(
-        self, connection: Connection, claim: LedgerEntry, error: str, now: datetime, dag: tuple[str | None, str | None]
+        self,
+        connection: Connection,
+        claim: LedgerEntry,
+        failed: Failed,
+        now: datetime,
+        dag: tuple[str | None, str | None],
     ) -> None:
         """Write a run that has nothing but its error; ``dag`` is the id of the DAG and of its run."""
-        row = {**self._row(claim, str(uuid4()), now, FAILED, *dag), "worker": claim.claimed_by, "error": error}
-        connection.execute(self._tables.runs.insert(), row)
+        row = {
+            **self._row(claim, str(uuid4()), now, FAILED, *dag),
+            "worker": claim.claimed_by,
+            "error": failed.error,
+            "error_type": failed.error_type,
+        }
+        connection.execute(self._statements.insert, row)
+
+    def holds(self, connection: Connection, claim: LedgerEntry, run_id: str) -> bool:
+        """Whether the run has been written for this change."""
+        asked = {"key": claim.key, "id": run_id}
+        return connection.execute(self._statements.change_of, asked).scalars().first() == claim.change_id
 
     def _row(
         self,
@@ -84,30 +114,42 @@ class RunWriter:
             "dag_run_id": dag_run_id,
         }
 
-    def _after_the_last(self, connection: Connection, key: str, now: datetime) -> datetime:
-        # Runs of a table are ordered by time, so no two may have the same, not even when the clock was set back.
-        runs = self._tables.runs
-        last = connection.execute(
-            select(func.max(runs.c.profiled_at)).where(belongs_to(runs, self._identity), runs.c.table_key == key)
-        ).scalar_one()
-        return now if last is None else last + timedelta(microseconds=1)
-
-    def _delete(self, connection: Connection, run_id: str, key: str) -> None:
-        # The metrics go with their run, by the foreign key.
-        runs = self._tables.runs
-        own = and_(belongs_to(runs, self._identity), runs.c.run_id == run_id, runs.c.table_key == key)
-        connection.execute(runs.delete().where(own))
-
     def _move_baseline(self, connection: Connection, run: RunRecord, profiled_at: datetime) -> None:
-        state = self._tables.state
         row = {
             **fingerprint_columns(run.entry),
             **document_columns(run.entry),
             "profiled_at": profiled_at,
             "run_id": run.run_id,
         }
-        own = and_(belongs_to(state, self._identity), state.c.table_key == run.entry.key)
-        if connection.execute(state.update().where(own).values(row)).rowcount == 0:
-            connection.execute(
-                state.insert(), {**identity_columns(self._identity), **table_columns(run.entry.ref), **row}
-            )
+        statements = self._statements
+        if connection.execute(statements.move_baseline, {**row, "key": run.entry.key}).rowcount == 0:
+            first = {**identity_columns(self._identity), **table_columns(run.entry.ref), **row}
+            connection.execute(statements.insert_baseline, first)
+
+
+class _Statements:
+    """Built once for these tables, as SQLAlchemy need not look again at a statement that it has compiled before."""
+
+    def __init__(self, tables: Tables, identity: Identity) -> None:
+        self.runs = runs = tables.runs
+        state = tables.state
+        of_table = and_(belongs_to(runs, identity), runs.c.table_key == bindparam("key"))
+        is_run = and_(runs.c.run_id == bindparam("id"), runs.c.table_key == bindparam("key"))
+        self.change_of = select(runs.c.change_id).where(is_run)
+        #: When the table's last run was, and whether this one has been written before.
+        self.before = select(
+            select(func.max(runs.c.profiled_at)).where(of_table).scalar_subquery(),
+            exists(select(runs.c.run_id).where(is_run)),
+        )
+        self.delete = runs.delete().where(is_run, belongs_to(runs, identity))
+        self.insert = runs.insert()
+        self._results = tables.results
+        self._metrics: BulkInsert | None = None
+        self.move_baseline = state.update().where(belongs_to(state, identity), state.c.table_key == bindparam("key"))
+        self.insert_baseline = state.insert()
+
+    def metrics(self, connection: Connection) -> BulkInsert:
+        """The way to insert metrics."""
+        if self._metrics is None:
+            self._metrics = BulkInsert(self._results, connection.dialect)
+        return self._metrics

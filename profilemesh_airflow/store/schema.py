@@ -17,13 +17,14 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from profilemesh_airflow.core.table import MAX_KEY_LENGTH, shorten
 from profilemesh_airflow.store.types import LongText, UtcDateTime, counter, double, key_text
 
 #: The migration that makes the tables below.
-HEAD = "0001"
+HEAD = "0002"
 VERSION_TABLE = "profilemesh_schema_version"
 
 #: PostgreSQL's limit for the name of a table or an index.
@@ -46,9 +47,12 @@ class TableNames:
         return tuple(getattr(self, field.name) for field in fields(self))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tables:
-    """The five tables, under the names that are in use, in a database's schema or its default one."""
+    """The five tables, under the names that are in use, in a database's schema or its default one.
+
+    Whoever holds it should ask it for a table in each transaction anew: tables may be renamed while a process runs.
+    """
 
     names: TableNames
     schema: str | None
@@ -62,6 +66,10 @@ class Tables:
     def metadata(self) -> MetaData:
         """What all of them belong to."""
         return self.runs.metadata
+
+    def follow(self, renamed: Tables) -> None:
+        """Be the same as ``renamed`` from now on."""
+        vars(self).update(vars(renamed))
 
     def all(self) -> tuple[Table, ...]:
         """The five tables."""
@@ -135,6 +143,7 @@ def _runs(name: str, metadata: MetaData) -> Table:
         Column("dag_id", LongText),
         Column("dag_run_id", LongText),
         Column("error", LongText),
+        Column("error_type", LongText),
         PrimaryKeyConstraint("run_id", "table_key", name=constraint_name(name, "pkey")),
         Index(constraint_name(name, "by_table"), "environment", "source_name", "table_key", "profiled_at"),
         **OPTIONS,
@@ -212,12 +221,16 @@ def _changes(name: str, metadata: MetaData) -> Table:
         Column("token", Integer, nullable=False),
         Column("rings", Integer, nullable=False),
         Column("attempts", Integer, nullable=False),
+        Column("priority", Integer, nullable=False, server_default=text("0")),
+        Column("estimated_bytes", BigInteger),
+        Column("deferrals", Integer, nullable=False, server_default=text("0")),
         Column("detected_at", UtcDateTime, nullable=False),
         Column("updated_at", UtcDateTime, nullable=False),
         Column("next_ring_at", UtcDateTime, nullable=False),
         Column("claimed_by", LongText),
         Column("lease_until", UtcDateTime),
         Column("last_error", LongText),
+        Column("last_error_type", LongText),
         Column("last_error_at", UtcDateTime),
         Column("outcome", String(20)),
         Column("closed_at", UtcDateTime),

@@ -6,8 +6,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from profilemesh_airflow.exceptions import StoreError
+from profilemesh_airflow.store.adopt import Adoption, EarlierResults, adopt, count_results
 from profilemesh_airflow.store.database import Database
+from profilemesh_airflow.store.events import EventLog
 from profilemesh_airflow.store.ledger import Ledger
+from profilemesh_airflow.store.legacy import LegacyTables, Owners, find_legacy
 from profilemesh_airflow.store.migrate import check_complete, check_not_newer, find_shape, is_current, upgrade
 from profilemesh_airflow.store.reconcile import LedgerView
 from profilemesh_airflow.store.results import Results
@@ -15,6 +18,7 @@ from profilemesh_airflow.store.schema import HEAD, TableNames, Tables, make_tabl
 from profilemesh_airflow.store.views import ViewReader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from sqlalchemy.engine import Connection
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.core.plan import Identity
     from profilemesh_airflow.core.policy import Policy
+    from profilemesh_airflow.core.table import TableRef
 
 
 class Store:
@@ -30,7 +35,8 @@ class Store:
     A table that the earlier integration made under a configured name is never touched: this package's own table is then
     called the same with ``_airflow`` at its end.
 
-    :param settings: the database; for PostgreSQL, ``schema`` says in which of its schemas the tables are.
+    :param settings: the database; for PostgreSQL, ``schema`` says in which of its schemas the tables are. To MySQL and
+        MariaDB a schema is a database: the tables are in ``schema``, or else in ``database``.
     :param names: what the tables are called.
     :param create_tables: whether :meth:`ensure` may make or migrate them.
     :raises DriverMissingError: no driver is installed for the database.
@@ -45,6 +51,7 @@ class Store:
         self._names = names or TableNames()
         self._create_tables = create_tables
         self._tables: Tables | None = None
+        self._database.renamed = self._follow
 
     def version(self) -> tuple[str | None, str]:
         """The schema revision that the database is at, none before the first, and this release's own."""
@@ -64,6 +71,25 @@ class Store:
         before = upgrade(self._database, self._names, self._schema)
         return before.revision, HEAD
 
+    def earlier(self) -> EarlierResults | None:
+        """The earlier integration's results, where they are in this database and not adopted; or none."""
+        if not self._database.exists():
+            return None
+        return self._database.read(lambda connection: count_results(connection, self._names, self._schema))
+
+    def adopt(self, identity: Identity, refs: Iterable[TableRef] = ()) -> Adoption | None:
+        """Make the earlier integration's results this store's own: copy them, rename its tables, give ours their names.
+
+        The store is upgraded first. A process that has found our tables under their former names goes on.
+
+        :param identity: whose source the runs get; each keeps its own environment.
+        :param refs: the tables of the plan, by which the runs are assigned.
+        :returns: what was done, or none where there is nothing to adopt.
+        :raises StoreError: a table is in the way, or the database cannot be reached or may not be changed.
+        """
+        self.upgrade()
+        return adopt(self._database, self._names, self._schema, identity.source, Owners(refs))
+
     def ensure(self) -> None:
         """Make sure that the tables are there, in this release's schema.
 
@@ -76,26 +102,27 @@ class Store:
 
         :raises StoreError: the store cannot be reached, or is at another release's schema.
         """
-        tables = self._find_tables()
+        tables = self._look()
         if tables is not None:
             return self._database.read(ViewReader(self._database, tables, identity).view)
         if not self._database.exists():
             return LedgerView(datetime.now(timezone.utc))
-        revision, _ = self.version()
-        if revision is not None:
-            raise StoreError(
-                f"the results store ({self._database.settings.place}) is at the older schema {revision}, and only "
-                "looking must not migrate it; run `profilemesh-airflow store upgrade`"
-            )
         return LedgerView(self._database.read(self._database.now))
 
     def ledger(self, identity: Identity, policy: Policy) -> Ledger:
         """The ledger of one environment and source; the store is made ready first, as :meth:`ensure` does."""
         return Ledger(self._database, self._ready(), identity, policy)
 
-    def results(self, identity: Identity) -> Results:
-        """The profiles of one environment and source; the store is made ready first, as :meth:`ensure` does."""
-        return Results(self._database, self._ready(), identity)
+    def results(self, identity: Identity, refs: Iterable[TableRef] = ()) -> Results:
+        """The profiles of one environment and source, read without writing anything, as :meth:`peek` does.
+
+        :param refs: the tables of the plan: their history includes what the earlier integration found out about them.
+        """
+        return Results(self._database, self._look, self._find_legacy, identity, refs)
+
+    def events(self, identity: Identity) -> EventLog:
+        """The event log of one environment and source; the store is made ready first, as :meth:`ensure` does."""
+        return EventLog(self._database, self._ready(), identity)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -121,11 +148,50 @@ class Store:
         self._tables = make_tables(upgrade(self._database, self._names, self._schema).names, self._schema)
         return self._tables
 
+    def _look(self) -> Tables | None:
+        """The tables, or none where there are none yet.
+
+        :raises StoreError: they are in another release's schema.
+        """
+        tables = self._find_tables()
+        if tables is not None:
+            return tables
+        revision, _ = self.version()
+        if revision not in (None, HEAD):
+            raise StoreError(
+                f"the results store ({self._database.settings.place}) is at the older schema {revision}, and only "
+                "looking must not migrate it; run `profilemesh-airflow store upgrade`"
+            )
+        # Somebody may have made them since.
+        return self._find_tables() if revision else None
+
+    def _find_legacy(self, connection: Connection) -> LegacyTables | None:
+        """The tables of the earlier integration; ours have their configured names where it has none."""
+        if self._tables is not None and self._tables.names.runs == self._names.runs:
+            return None
+        return find_legacy(connection, self._names, self._schema)
+
     def _find_tables(self) -> Tables | None:
         """The tables, if the database has them in this release's schema."""
         if self._tables is None and self._database.exists():
             self._tables = self._look_for_tables()
         return self._tables
+
+    def _follow(self) -> bool:
+        """Whether :meth:`adopt`, in any process, has renamed our tables since they were found; then they are known."""
+        tables = self._tables
+        if tables is None or tables.names.runs == self._names.runs:
+            return False
+        # What fails while it looks is not followed by another look.
+        self._tables = None
+        try:
+            found = self._look_for_tables()
+        finally:
+            self._tables = tables
+        if found is None or found.names == tables.names:
+            return False
+        tables.follow(found)
+        return True
 
     def _look_for_tables(self) -> Tables | None:
         usual = make_tables(self._names, self._schema)

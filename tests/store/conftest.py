@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
-from time import monotonic, sleep
+from pathlib import Path
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -20,7 +22,9 @@ from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.store import Ledger, Results, RunRecord, Store, TableNames
+from profilemesh_airflow.store.database import Database
 from profilemesh_airflow.store.engine import make_engine
+from tests.earlier import Earlier
 
 IDENTITY = Identity("test", "warehouse")
 COLUMNS = (ColumnProfile("id", "INTEGER", {"count": 3, "mean": 2.0}), ColumnProfile("note", "TEXT", {}, {"*": "no"}))
@@ -38,36 +42,64 @@ def migrated_file(tmp_path_factory) -> str:
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres_url):
     """A store in a schema of its own, for all tests that do not mind its having been used."""
-    url, name = make_url(postgres_url), f"pm_store_{uuid4().hex[:12]}"
-    settings = ConnectionSettings(
-        "postgres",
+    name = f"pm_store_{uuid4().hex[:12]}"
+    settings = replace(login("postgres", postgres_url), extra_params={"options": f"-csearch_path={name}"})
+    yield from migrated(settings, f"CREATE SCHEMA {name}", f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def migrated_mysql(mysql_url):
+    """A store in a database of its own, whose session is in a time zone that must not matter."""
+    name = f"pm_store_{uuid4().hex[:12]}"
+    server = replace(login("mysql", mysql_url), database="mysql")
+    settings = replace(server, database=name, extra_params={"init_command": "SET time_zone = '+05:30'"})
+    yield from migrated(settings, f"CREATE DATABASE {name}", f"DROP DATABASE {name}", server)
+
+
+def login(kind, address):
+    """A server's address as settings."""
+    url = make_url(address)
+    return ConnectionSettings(
+        kind,
         host=url.host or url.query.get("host"),
         port=url.port,
         database=url.database,
         username=url.username,
         password=url.password,
-        extra_params={"options": f"-csearch_path={name}"},
     )
-    sql = Sql(settings)
-    sql.run(f"CREATE SCHEMA {name}")
+
+
+def migrated(settings, create, drop, admin=None):
+    """Make a place, migrate a store in it, and remove the place in the end."""
+    sql = Sql(admin or settings)
+    sql.run(create)
     with Store(settings) as store:
         store.upgrade()
     yield settings
-    sql.run(f"DROP SCHEMA {name} CASCADE")
+    sql.run(drop)
     sql.engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "mysql"])
 def settings(request, tmp_path) -> ConnectionSettings:
     """Where a store is that is migrated and empty."""
     if request.param == "sqlite":
         copy = shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "store.db")
         return ConnectionSettings("sqlite", filepath=str(copy))
-    settings = request.getfixturevalue("migrated_postgres")
+    settings = request.getfixturevalue(f"migrated_{request.param}")
     sql = Sql(settings)
     for table in TableNames().as_tuple():
         sql.run(f"DELETE FROM {table}")
     sql.engine.dispose()
+    return settings
+
+
+@pytest.fixture(params=["sqlite_settings", "postgres_database", "mysql_database"])
+def empty_database(request) -> ConnectionSettings:
+    """A database without any table."""
+    settings = request.getfixturevalue(request.param)
+    if settings.filepath:
+        Path(settings.filepath).parent.mkdir()
     return settings
 
 
@@ -95,11 +127,29 @@ class Sql:
 
 
 @pytest.fixture
-def sql(settings):
+def sql_of():
+    """SQL on a database of the test's choice."""
+    opened = []
+
+    def make(settings):
+        opened.append(Sql(settings))
+        return opened[-1]
+
+    yield make
+    for sql in opened:
+        sql.engine.dispose()
+
+
+@pytest.fixture
+def sql(settings, sql_of):
     """SQL on the store's database."""
-    sql = Sql(settings)
-    yield sql
-    sql.engine.dispose()
+    return sql_of(settings)
+
+
+@pytest.fixture
+def earlier(sql):
+    """The earlier integration, with its tables in the store's database."""
+    return Earlier(sql.run, sql.engine.dialect.name).create()
 
 
 @dataclass
@@ -146,9 +196,15 @@ class World:
         )
         return found, seen
 
-    def refresh(self, **looking):
+    def refresh(self, budget=None, **looking):
         """A whole refresh; returns the doorbells to ring."""
-        return self.ledger.record(*self.look(**looking))
+        return self.ledger.record(*self.look(**looking), budget)
+
+    def ring(self, budget=None, **looking):
+        """A whole refresh that rings; returns the names of the tables in their order."""
+        rung = self.refresh(budget, **looking)
+        self.ledger.mark_rung([entry.change_id for entry in rung])
+        return [entry.ref.table for entry in rung]
 
     def run_of(self, key, *, columns=COLUMNS, run_id=None, **more) -> RunRecord:
         """What a worker found out about the table as it is now."""
@@ -189,19 +245,38 @@ def sqlite_settings(tmp_path) -> ConnectionSettings:
 
 
 @pytest.fixture
-def small_lease():
-    """A policy under which a claim is soon over."""
-    return Policy(lease=timedelta(milliseconds=20))
+def travel(monkeypatch):
+    """Sets the database's clock forward, or back: ``travel(hours=1)``."""
+
+    def by(**delta):
+        ahead = timedelta(**delta)
+        travelled_now = Database.now
+        monkeypatch.setattr(Database, "now", lambda *where: travelled_now(*where) + ahead)
+
+    return by
 
 
 @pytest.fixture
-def wait_for():
-    """Ask again and again until the answer is a true one; five seconds at most."""
+def stored(sql):
+    """How many rows each table has that a commit writes to: runs, results, baselines."""
+    return lambda: [sql.count(f"profilemesh_{table}") for table in ("runs", "results", "table_state")]
 
-    def ask(question):
-        deadline = monotonic() + 5
-        while not (answer := question()) and monotonic() < deadline:
-            sleep(0.01)
-        return answer
 
-    return ask
+def run_at_once(settings, work, times):
+    """Run a function in threads that start together, each with a store of its own; returns what they returned."""
+    barrier = Barrier(times)
+
+    def one(number):
+        with Store(settings) as store:
+            store.version()
+            barrier.wait(timeout=30)
+            return work(store, number)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(one, range(times)))
+
+
+@pytest.fixture
+def at_once(settings):
+    """:func:`run_at_once` on the test's store."""
+    return lambda work, times=4: run_at_once(settings, work, times)

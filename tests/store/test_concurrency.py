@@ -2,34 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Barrier
-
-import pytest
-
-from profilemesh_airflow.store import Store
 
 TOGETHER = 4
-
-
-@pytest.fixture
-def at_once(settings):
-    """Run a function in threads that start together, each with a store of its own; returns what they returned."""
-
-    def run(work, times=TOGETHER):
-        barrier = Barrier(times)
-
-        def one(number):
-            with Store(settings) as store:
-                store.version()
-                barrier.wait(timeout=30)
-                return work(store, number)
-
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(one, range(times)))
-
-    return run
 
 
 def test_each_change_is_claimed_once(world, at_once):
@@ -65,15 +40,24 @@ def test_one_commit_under_a_claim_wins(world, at_once, sql):
     world.put("orders")
     world.refresh()
     claim = world.ledger.claim("sales.orders", "worker")
-    run = world.run_of("sales.orders")
+    runs = [world.run_of("sales.orders") for _ in range(TOGETHER)]
 
-    def commit(store, _):
+    def commit(store, number):
         try:
-            return store.ledger(world.identity, world.policy).commit(claim, run).outcome
+            return store.ledger(world.identity, world.policy).commit(claim, runs[number]).outcome
         except RuntimeError as error:
             return type(error).__name__
 
     assert sorted(at_once(commit)) == ["ClaimLostError"] * (TOGETHER - 1) + ["profiled"]
+    assert sql.count("profilemesh_runs") == 1
+
+
+def test_one_run_that_is_committed_several_times_at_once_is_written_once(world, at_once, sql):
+    world.put("orders")
+    world.refresh()
+    claim, run = world.ledger.claim("sales.orders", "worker"), world.run_of("sales.orders")
+    committed = at_once(lambda store, _: store.ledger(world.identity, world.policy).commit(claim, run))
+    assert {(entry.outcome, entry.run_id) for entry in committed} == {("profiled", run.run_id)}
     assert sql.count("profilemesh_runs") == 1
 
 

@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 import sys
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from profilemesh_airflow.core.ledger import CLAIMED, PROFILED
 from profilemesh_airflow.store import Store
+from tests.store.kill import kill_at
 
 ORDERS = "sales.orders"
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills forked processes")
 
 
-def die_at(step, settings, identity, policy, action):
-    """Run ``action`` on the ledger in another process, and kill that before its ``step``-th statement or commit."""
-
-    def run():
-        with Store(settings) as store:
-            ledger = store.ledger(identity, policy)
-            steps = iter(range(1, 1000))
-
-            def count(*_):
-                if next(steps) == step:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            event.listen(Engine, "before_cursor_execute", count)
-            event.listen(Engine, "commit", count)
-            action(ledger)
-
-    process = multiprocessing.get_context("fork").Process(target=run)
-    process.start()
-    process.join(60)
-    return process.exitcode
-
-
 def crash_everywhere(world, settings, action, check):
-    """Kill ``action`` at every step in turn, calling ``check`` after each; returns how often it was killed."""
+    """Kill ``action`` on the ledger at every step in turn, calling ``check`` after each; returns how often."""
+
+    def work():
+        with Store(settings) as store:
+            action(store.ledger(world.identity, world.policy))
+
     for step in range(1, 100):
         world.store.close()
-        exitcode = die_at(step, settings, world.identity, world.policy, action)
-        if exitcode == 0:
+        if not kill_at(step, work):
             return step - 1
-        assert exitcode == -signal.SIGKILL
         check()
     raise AssertionError("it never came to an end")
 

@@ -6,10 +6,9 @@ import math
 
 from hypothesis import given, settings, strategies as st
 
-from profilemesh_airflow.core.plan import METRICS, PlanEntry, TableSettings
-from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
+from profilemesh_airflow.core.plan import METRICS
+from profilemesh_airflow.core.profile import ColumnProfile
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.store import RunRecord
 from profilemesh_airflow.store.profiles import columns_of, metric_rows
 
 BINS = [{"bin_start": 0.0, "bin_end": 1.5, "count": 2}, {"bin_start": 1.5, "bin_end": 3.0, "count": 0}]
@@ -26,8 +25,7 @@ AWKWARD = (
 
 
 def written_and_read(columns):
-    entry = PlanEntry(TableRef("orders"), TableSettings())
-    rows = metric_rows(RunRecord("run", entry, TableProfile(3, columns, 1, 3, 0.1)), profiled_at=None)
+    rows = metric_rows("run", TableRef("orders"), columns, profiled_at=None)
     return columns_of(rows), rows
 
 

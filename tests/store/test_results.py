@@ -86,8 +86,9 @@ def test_names_of_any_length_and_script_are_kept(world):
 
 
 def test_an_event_is_appended_with_the_time_of_the_database(world, sql):
-    world.results.add_event("ProfilingCompleted", ORDERS, {"rows": 3})
-    world.results.add_event("Started")
+    log = world.store.events(world.identity)
+    log.add("ProfilingCompleted", ORDERS, {"rows": 3})
+    log.add("Started")
     rows = sql.run(
         "SELECT event_type, table_key, payload, environment, source_name FROM profilemesh_events ORDER BY event_id"
     )

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from alembic import context
 
-from profilemesh_airflow.store.schema import VERSION_TABLE
-
+attributes = context.config.attributes
 context.configure(
-    connection=context.config.attributes["connection"],
-    version_table=VERSION_TABLE,
-    version_table_schema=context.config.attributes["schema"],
+    connection=attributes["connection"],
+    version_table=attributes["version_table"],
+    version_table_schema=attributes["schema"],
 )
 context.run_migrations()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alembic import context, op
+from alembic import context
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -16,13 +16,12 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from profilemesh_airflow.store.migrations.operations import create_index, create_table
 from profilemesh_airflow.store.schema import constraint_name
 from profilemesh_airflow.store.types import LongText, UtcDateTime, counter, double, key_text
 
 revision = "0001"
 down_revision = None
-
-OPTIONS: dict[str, Any] = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 def upgrade() -> None:
@@ -53,8 +52,9 @@ def _table_columns() -> list[Column[Any]]:
 
 
 def _make_runs(name: str, schema: str | None) -> None:
-    op.create_table(
+    create_table(
         name,
+        schema,
         Column("run_id", key_text(100), nullable=False),
         *_identity(),
         *_table_columns(),
@@ -76,21 +76,17 @@ def _make_runs(name: str, schema: str | None) -> None:
         Column("dag_run_id", LongText),
         Column("error", LongText),
         PrimaryKeyConstraint("run_id", "table_key", name=constraint_name(name, "pkey")),
-        schema=schema,
-        **OPTIONS,
     )
-    op.create_index(
-        constraint_name(name, "by_table"),
-        name,
-        ["environment", "source_name", "table_key", "profiled_at"],
-        schema=schema,
+    create_index(
+        constraint_name(name, "by_table"), name, schema, ["environment", "source_name", "table_key", "profiled_at"]
     )
 
 
 def _make_results(name: str, runs: str, schema: str | None) -> None:
     prefix = f"{schema}." if schema else ""
-    op.create_table(
+    create_table(
         name,
+        schema,
         Column("run_id", key_text(100), nullable=False),
         Column("table_key", key_text(250), nullable=False),
         Column("column_position", Integer, nullable=False),
@@ -113,14 +109,13 @@ def _make_results(name: str, runs: str, schema: str | None) -> None:
             name=constraint_name(name, "run_fkey"),
             ondelete="CASCADE",
         ),
-        schema=schema,
-        **OPTIONS,
     )
 
 
 def _make_state(name: str, schema: str | None) -> None:
-    op.create_table(
+    create_table(
         name,
+        schema,
         *_identity(),
         *_table_columns(),
         Column("settings_digest", key_text(32)),
@@ -132,14 +127,13 @@ def _make_state(name: str, schema: str | None) -> None:
         Column("profiled_at", UtcDateTime, nullable=False),
         Column("run_id", key_text(100), nullable=False),
         PrimaryKeyConstraint("environment", "source_name", "table_key", name=constraint_name(name, "pkey")),
-        schema=schema,
-        **OPTIONS,
     )
 
 
 def _make_changes(name: str, schema: str | None) -> None:
-    op.create_table(
+    create_table(
         name,
+        schema,
         Column("sequence", counter(), autoincrement=True, nullable=False),
         Column("change_id", key_text(32), nullable=False),
         *_identity(),
@@ -173,15 +167,14 @@ def _make_changes(name: str, schema: str | None) -> None:
         UniqueConstraint(
             "environment", "source_name", "open_slot", "table_key", name=constraint_name(name, "open_key")
         ),
-        schema=schema,
-        **OPTIONS,
     )
-    op.create_index(constraint_name(name, "by_table"), name, ["environment", "source_name", "table_key"], schema=schema)
+    create_index(constraint_name(name, "by_table"), name, schema, ["environment", "source_name", "table_key"])
 
 
 def _make_events(name: str, schema: str | None) -> None:
-    op.create_table(
+    create_table(
         name,
+        schema,
         Column("event_id", counter(), autoincrement=True, nullable=False),
         *_identity(),
         Column("table_key", key_text(250)),
@@ -189,9 +182,5 @@ def _make_events(name: str, schema: str | None) -> None:
         Column("occurred_at", UtcDateTime, nullable=False),
         Column("payload", LongText, nullable=False),
         PrimaryKeyConstraint("event_id", name=constraint_name(name, "pkey")),
-        schema=schema,
-        **OPTIONS,
     )
-    op.create_index(
-        constraint_name(name, "by_time"), name, ["environment", "source_name", "occurred_at"], schema=schema
-    )
+    create_index(constraint_name(name, "by_time"), name, schema, ["environment", "source_name", "occurred_at"])

@@ -1,0 +1,411 @@
+"""The earlier integration's results, read as history."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+from sqlalchemy import event, inspect
+from sqlalchemy.engine import Engine
+
+from profilemesh_airflow.core.plan import Identity
+from profilemesh_airflow.core.policy import Policy
+from profilemesh_airflow.core.profile import ColumnProfile
+from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.exceptions import StoreError
+from profilemesh_airflow.store import EARLIER, OWN, Store
+from profilemesh_airflow.store.legacy import Owners
+from profilemesh_airflow.store.legacy_rows import moment_of, value_of
+from tests.earlier import AMOUNT, Earlier
+
+IDENTITY = Identity("test", "warehouse")
+ORDERS, HR_ORDERS = TableRef("orders", "sales"), TableRef("orders", "hr")
+REFS = (ORDERS, HR_ORDERS)
+ID = ("id", "INTEGER")
+UTC = timezone.utc
+
+
+@pytest.fixture
+def settings(empty_database):
+    """Where no store is yet."""
+    return empty_database
+
+
+@pytest.fixture
+def store(settings):
+    with Store(settings) as store:
+        yield store
+
+
+@pytest.fixture
+def history(store, earlier):
+    """What is read of the test environment; the earlier integration's tables are there, and ours are not."""
+    return store.results(IDENTITY, REFS)
+
+
+def test_a_profile_is_read_with_numbers_for_numbers(history, earlier):
+    earlier.profile("r1", "orders", {("amount", "NUMERIC(10, 2)"): AMOUNT, ("note", "TEXT"): {"min": "007", "x": "y"}})
+
+    found = history.latest("sales.orders")
+
+    assert (found.table_key, found.run_id, found.row_count, found.origin) == ("sales.orders", "r1", 3, EARLIER)
+    assert found.profiled_at == datetime(2024, 1, 1, 10, tzinfo=UTC)
+    amount, note = found.columns
+    assert (amount.name, amount.type, amount.errors) == ("amount", "NUMERIC(10, 2)", {})
+    assert amount.metrics == {
+        "count": 3,
+        "null_count": 1,
+        "null_percent": 33.33333333333333,
+        "distinct_count": 2,
+        "distinct_percent": 66.66666666666666,
+        "min": 7.0,
+        "max": 10.5,
+        "mean": 8.75,
+        "stddev": None,
+        "histogram": json.loads(AMOUNT["histogram"]),
+    }
+    assert note.metrics == {"min": "007", "x": "y"}
+
+
+def test_a_retried_run_is_read_once_and_its_last_attempt_counts(history, earlier):
+    columns = {ID: {"count": "3", "max": "3"}, ("gone", "TEXT"): {"count": "3"}}
+    earlier.profile("r1", "orders", columns, at="2024-01-01 10:00:00")
+    earlier.profile("r1", "orders", {ID: {"count": "4", "max": "4"}}, at="2024-01-01 10:05:00")
+    earlier.profile("r1", "orders", {ID: {"count": "4", "max": "4"}}, at="2024-01-01 10:05:00")
+
+    assert history.latest("sales.orders").columns == (ColumnProfile(*ID, {"count": 4, "max": 4}),)
+    assert len(history.runs("sales.orders")) == 1
+
+
+def test_a_column_whose_metrics_were_replaced_by_an_error_has_that_error(history, earlier):
+    earlier.profile("r1", "orders", {ID: {"error": "no such function: stddev"}, ("n", "REAL"): {"error": None}})
+
+    failed, silent = history.latest("sales.orders").columns
+
+    assert (failed.metrics, failed.errors) == ({}, {"*": "no such function: stddev"})
+    assert silent.errors == {"*": "the earlier integration kept no message"}
+
+
+@pytest.mark.parametrize("one_row_a_run", [False, True])
+def test_a_table_whose_run_row_was_dropped_for_another_schema_is_read_all_the_same(store, sql, one_row_a_run):
+    earlier = Earlier(sql.run, sql.engine.dialect.name).create(one_row_a_run=one_row_a_run)
+    earlier.profile("r1", "orders", {ID: {"count": "10", "max": "10"}}, row_count=10)
+    second = {"schema": "hr", "row_count": 100, "one_row_a_run": one_row_a_run}
+    earlier.profile("r1", "orders", {ID: {"count": "100", "max": "9"}}, **second)
+    assert sql.count("profilemesh_runs") == 1
+    history = store.results(IDENTITY, REFS)
+
+    sales, hr = history.latest("sales.orders"), history.latest("hr.orders")
+
+    assert (sales.row_count, sales.columns[0].metrics["max"]) == (10, 10)
+    assert (hr.row_count, hr.columns[0].metrics["max"], hr.profiled_at) == (100, 9, sales.profiled_at)
+    assert [run.run_id for run in history.runs("hr.orders")] == ["r1"]
+
+
+def test_results_of_a_run_whose_environment_nothing_says_are_nobodys(history, earlier):
+    earlier.metric("lost", "orders", *ID, "count", "3")
+    earlier.profile("silent", "orders", {ID: {"count": "3"}}, environment=None)
+
+    assert history.latest("sales.orders") is None
+    assert history.runs("sales.orders") == []
+
+
+def test_only_the_same_environment_schema_and_exact_name_count(history, earlier):
+    for run_id, changes in {
+        "a": {"environment": "production"},
+        "b": {"environment": "TEST"},
+        "c": {"schema": "SALES"},
+        "d": {"schema": None},
+        "e": {"table": "Orders"},
+    }.items():
+        earlier.profile(run_id, **{"table": "orders", "columns": {ID: {"count": "1"}}, **changes})
+
+    assert history.latest("sales.orders") is None
+
+    earlier.profile("f", "orders", {ID: {"count": "2"}})
+    assert [run.run_id for run in history.runs("sales.orders")] == ["f"]
+
+
+@pytest.mark.parametrize("schema", [None, ""])
+def test_a_table_without_a_schema_is_found(store, earlier, schema):
+    earlier.profile("r1", "orders", {ID: {"count": "3"}}, schema=schema)
+
+    assert store.results(IDENTITY, [TableRef("orders")]).latest("orders").run_id == "r1"
+
+
+def test_a_failed_run_is_listed_but_is_no_profile(history, earlier):
+    earlier.profile("good", "orders", {ID: {"count": "3"}}, at="2024-01-01 10:00:00", status=None)
+    earlier.profile("bad", "orders", {}, at="2024-01-02 10:00:00", status="failed", row_count=None)
+
+    assert history.latest("sales.orders").run_id == "good"
+    assert [(run.run_id, run.status, run.origin) for run in history.runs("sales.orders")] == [
+        ("bad", "failed", EARLIER),
+        ("good", "completed", EARLIER),
+    ]
+
+
+def test_a_row_count_that_is_nowhere_is_unknown(history, earlier):
+    earlier.profile("r1", "orders", {ID: {"max": "3"}}, row_count=None)
+
+    assert history.latest("sales.orders").row_count is None
+
+
+def test_our_first_profile_is_preceded_by_the_last_of_the_earlier_integration(store, earlier, world_of):
+    earlier.profile("old", "orders", {ID: {"count": "2"}}, at="2024-01-01 10:00:00")
+    earlier.profile("new", "orders", {ID: {"count": "3"}}, at="2024-01-02 10:00:00")
+    world, history = world_of(store), store.results(IDENTITY, REFS)
+    assert history.latest("sales.orders").run_id == "new"
+
+    world.put("orders")
+    world.refresh()
+    world.profile("sales.orders", run_id="ours")
+
+    latest = history.latest("sales.orders")
+    newer = history.previous(latest)
+    older = history.previous(newer)
+    assert [(each.run_id, each.origin) for each in (latest, newer, older)] == [
+        ("ours", OWN),
+        ("new", EARLIER),
+        ("old", EARLIER),
+    ]
+    assert history.previous(older) is None
+    assert history.profile("old", "sales.orders") == older
+    assert [run.run_id for run in history.runs("sales.orders")] == ["ours", "new", "old"]
+    assert [run.run_id for run in history.runs("sales.orders", limit=2)] == ["ours", "new"]
+    assert store.results(IDENTITY).runs("sales.orders") == history.runs("sales.orders")[:1]
+
+
+def test_a_profile_by_both_integrations_side_by_side_is_compared_with_what_came_before_it(store, earlier, world_of):
+    world, history = world_of(store), store.results(IDENTITY, REFS)
+    world.settle("orders")
+    earlier.profile("later", "orders", {ID: {"count": "2"}}, at="2999-01-01 00:00:00")
+
+    latest = history.latest("sales.orders")
+
+    assert latest.origin == OWN
+    assert history.previous(latest) is None
+    assert [run.run_id for run in history.runs("sales.orders")] == ["later", latest.run_id]
+
+
+def test_reading_makes_no_store_and_sends_nothing_but_select(store, history, earlier, sql):
+    earlier.profile("r1", "orders", {ID: {"count": "3"}})
+    before, tables = earlier.dump(), table_names(sql)
+    statements = []
+
+    def note(_connection, _cursor, statement, *_):
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert history.latest("sales.orders").run_id == "r1"
+        assert history.runs("sales.orders")
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    about = [statement for statement in statements if "profilemesh_r" in statement and "PRAGMA" not in statement]
+    assert about
+    assert {statement.split()[0].upper() for statement in about} <= {"SELECT", "SHOW", "DESCRIBE"}
+    assert store.version()[0] is None
+    assert table_names(sql) == tables
+    assert earlier.dump() == before
+
+
+def test_working_beside_the_earlier_integration_leaves_every_byte_of_its_tables(store, earlier, sql, world_of):
+    earlier.profile("r1", "orders", {ID: {"count": "3"}, ("amount", "REAL"): AMOUNT})
+    before, definitions = earlier.dump(), legacy_definitions(sql)
+    world = world_of(store)
+
+    store.upgrade()
+    world.settle("orders")
+    world.put("orders", version="2")
+    world.refresh()
+    world.ledger.fail(world.ledger.claim("sales.orders", "worker"), "boom")
+    history = store.results(IDENTITY, REFS)
+    assert history.previous(history.latest("sales.orders")).run_id == "r1"
+    assert history.runs("sales.orders")
+
+    assert earlier.dump() == before
+    assert legacy_definitions(sql) == definitions
+
+
+def legacy_definitions(sql):
+    if sql.engine.dialect.name == "sqlite":
+        return sql.run("SELECT * FROM sqlite_master WHERE tbl_name IN ('profilemesh_runs', 'profilemesh_results')")
+    names = "('profilemesh_runs', 'profilemesh_results')"
+    return sql.run(f"SELECT * FROM information_schema.columns WHERE table_name IN {names} ORDER BY 3, 4")
+
+
+def table_names(sql):
+    return set(inspect(sql.engine).get_table_names())
+
+
+@pytest.mark.parametrize("lacks", ["environment", "metric_value"])
+def test_a_foreign_table_that_merely_has_the_name_is_ignored(store, sql, lacks):
+    earlier = Earlier(sql.run, sql.engine.dialect.name).create()
+    earlier.profile("r1", "orders", {ID: {"count": "3"}})
+    table = earlier.runs if lacks == "environment" else earlier.results
+    sql.run(f"ALTER TABLE {table} RENAME COLUMN {lacks} TO other")
+
+    assert store.results(IDENTITY, REFS).latest("sales.orders") is None
+    store.upgrade()
+    assert store.results(IDENTITY, REFS).runs("sales.orders") == []
+
+
+def test_metric_rows_without_a_number_are_read_in_a_stable_order(store, sql):
+    earlier = Earlier(sql.run, sql.engine.dialect.name).create(numbered=False)
+    earlier.profile("r1", "orders", {("b", "INT"): {"max": "1", "count": "2"}, ("a", "INT"): {"count": "2"}})
+
+    found = store.results(IDENTITY, REFS).latest("sales.orders")
+
+    assert [(column.name, list(column.metrics)) for column in found.columns] == [
+        ("a", ["count"]),
+        ("b", ["count", "max"]),
+    ]
+
+
+def test_an_older_schema_of_ours_is_not_taken_for_no_results(store, monkeypatch, settings):
+    store.upgrade()
+    for module in ("store", "migrate"):
+        monkeypatch.setattr(f"profilemesh_airflow.store.{module}.HEAD", "later")
+    with Store(settings) as other, pytest.raises(StoreError, match=r"older schema \d+.*store upgrade"):
+        other.results(IDENTITY, REFS).latest("sales.orders")
+
+
+def test_a_file_that_is_not_there_has_no_results_and_is_not_made(sqlite_settings):
+    with Store(sqlite_settings) as store:
+        history = store.results(IDENTITY, REFS)
+        assert history.latest("sales.orders") is None
+        assert history.runs("sales.orders") == []
+    assert not Path(sqlite_settings.filepath).exists()
+
+
+@pytest.mark.parametrize(
+    ("stored", "moment"),
+    [
+        ("2024-01-01 10:00:00.000000", datetime(2024, 1, 1, 10, tzinfo=UTC)),
+        ("2024-01-01 10:00:00", datetime(2024, 1, 1, 10, tzinfo=UTC)),
+        ("2024-01-01T10:00:00.5", datetime(2024, 1, 1, 10, 0, 0, 500_000, tzinfo=UTC)),
+        ("2024-01-01T10:00:00.123456789Z", datetime(2024, 1, 1, 10, 0, 0, 123_456, tzinfo=UTC)),
+        ("2024-01-01T10:00:00+02:00", datetime(2024, 1, 1, 8, tzinfo=UTC)),
+        ("2024-01-01 10:00:00+02", datetime(2024, 1, 1, 8, tzinfo=UTC)),
+        ("2024-01-01 10:00:00 -0530", datetime(2024, 1, 1, 15, 30, tzinfo=UTC)),
+        ("2024-01-01 10:00", datetime(2024, 1, 1, 10, tzinfo=UTC)),
+        ("2024-01-01", datetime(2024, 1, 1, tzinfo=UTC)),
+        (" 2024-01-01 ", datetime(2024, 1, 1, tzinfo=UTC)),
+        (datetime(2024, 1, 1, 10), datetime(2024, 1, 1, 10, tzinfo=UTC)),  # noqa: DTZ001 - what a driver gives
+        (datetime(2024, 1, 1, 10, tzinfo=timezone(timedelta(hours=2))), datetime(2024, 1, 1, 8, tzinfo=UTC)),
+        ("2024-13-01", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+        (1704103200, None),
+        (datetime.max.replace(tzinfo=timezone(timedelta(hours=-2))), None),
+    ],
+)
+def test_a_time_is_read_in_every_spelling(stored, moment):
+    assert moment_of(stored) == moment
+
+
+zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+moments = st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.none() | zones)  # noqa: DTZ001
+
+
+@given(moments, st.sampled_from("T "))
+def test_any_time_written_as_iso_text_comes_back(moment, separator):
+    expected = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    assert moment_of(moment.isoformat(separator)) == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "stored", "kind", "value"),
+    [
+        ("max", "10", "INTEGER", 10),
+        ("max", "10.50", "NUMERIC", 10.5),
+        ("max", "1E+3", "NUMERIC", 1000.0),
+        ("max", "-.5", "REAL", -0.5),
+        ("max", "007", "INTEGER", 7),
+        ("max", "007", "VARCHAR(3)", "007"),
+        ("max_length", "007", "VARCHAR(3)", 7),
+        ("max", "nan", "REAL", "nan"),
+        ("max", "Infinity", "REAL", "Infinity"),
+        ("max", "1e999", "REAL", "1e999"),
+        ("max", "1_000", "INTEGER", "1_000"),
+        ("max", "٣", "INTEGER", "٣"),
+        ("max", " 1", "INTEGER", " 1"),
+        ("max", "9" * 5000, "INTEGER", "9" * 5000),
+        ("max", "2024-01-01", "DATE", "2024-01-01"),
+        ("max", "", "DATE", ""),
+        ("max", "True", "BOOLEAN", "True"),
+        ("mean", None, "REAL", None),
+        ("mean", 1.5, "REAL", 1.5),
+        ("new_metric", "12", "TEXT", 12),
+        ("histogram", None, "REAL", None),
+        ("histogram", "[]", "REAL", []),
+        ("histogram", "[{'bin_start': 1}]", "REAL", "[{'bin_start': 1}]"),
+        ("histogram", '[{"bin_start": 1, "bin_end": 2}]', "REAL", '[{"bin_start": 1, "bin_end": 2}]'),
+        *(
+            ("histogram", broken, "REAL", broken)
+            for edge, count in [("NaN", "1"), ('"x"', "1"), ("1", "1.5"), ("1", "-1"), ("1", "true"), ("1e999", "1")]
+            for broken in [f'[{{"bin_start": {edge}, "bin_end": 2, "count": {count}}}]']
+        ),
+        ("histogram", "{}", "REAL", "{}"),
+        ("histogram", "[" * 100_000, "REAL", "[" * 100_000),
+    ],
+)
+def test_a_value_is_a_number_where_its_text_is_one(metric, stored, kind, value):
+    found = value_of(metric, stored, kind)
+    assert (found, type(found)) == (value, type(value))
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+bins = st.fixed_dictionaries({"bin_start": finite, "bin_end": finite, "count": st.integers(0)})
+
+
+@given(st.integers() | finite)
+def test_any_number_written_as_text_comes_back(number):
+    assert (value_of("mean", str(number), "REAL"), type(value_of("mean", str(number), "REAL"))) == (
+        number,
+        type(number),
+    )
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=4))
+def test_any_decimal_comes_back_as_a_number(number):
+    assert value_of("max", str(number), "NUMERIC(38, 4)") == float(number)
+
+
+@given(st.lists(bins))
+def test_any_histogram_comes_back(histogram):
+    assert value_of("histogram", json.dumps(histogram), "REAL") == histogram
+
+
+@given(st.text(), st.sampled_from(["max", "histogram", "unknown"]), st.sampled_from(["TEXT", "INTEGER", ""]))
+def test_any_text_becomes_a_value_that_is_fit_for_json(text, metric, kind):
+    json.dumps(value_of(metric, text, kind), allow_nan=False)
+
+
+def test_a_name_that_two_tables_of_the_plan_have_is_neither_ones():
+    one, other = TableRef("orders", "sales", "first"), TableRef("orders", "sales", "second")
+    assert Owners([one]).owner(ORDERS) == one
+    assert Owners([one]).named(one.key) == ORDERS
+    for owners in (Owners([one, other]), Owners([one, ORDERS])):
+        assert owners.owner(ORDERS) == ORDERS
+        assert owners.named(one.key) is None
+    assert Owners([one, ORDERS]).named(ORDERS.key) == ORDERS
+    assert Owners([]).named(ORDERS.key) is None
+
+
+def test_a_table_that_the_plan_qualifies_with_a_database_has_its_history(store, earlier):
+    earlier.profile("r1", "orders", {ID: {"count": "3"}})
+    ref = TableRef("orders", "sales", "shop")
+
+    assert store.results(IDENTITY, [ref]).latest(ref.key).table_key == "shop.sales.orders"
+
+
+def test_the_ledger_has_no_use_for_it(store, earlier):
+    earlier.profile("r1", "orders", {ID: {"count": "3"}})
+
+    assert store.ledger(IDENTITY, Policy()).baselines() == {}
