@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 #: Seconds to wait for another program's lock on an SQLite file; ``timeout`` in ``extra_params`` overrides it.
 LOCK_TIMEOUT = 30.0
 
+#: Seconds after which a server is asked whether it is still there, and how often: a network that fell silent ends a
+#: statement after two minutes, which else would wait, and hold its table's change, for hours.
+_KEEPALIVES = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+
 
 def connect(settings: ConnectionSettings) -> Engine:
     """An engine that reads ``settings``' database; nothing is opened before its first connection.
@@ -80,6 +84,7 @@ def _postgres(settings: ConnectionSettings) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT,
             "application_name": APPLICATION_NAME,
+            **_KEEPALIVES,
             **settings.extra_params,
         },
         execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},

@@ -1,41 +1,78 @@
-"""What a driver's error means, in one line and without a secret."""
+"""What a driver's error means, in one line and without a secret; and whether the same may go well a moment later."""
 
 from __future__ import annotations
 
 import re
+import sqlite3
 from typing import TYPE_CHECKING
 
-from profilemesh_airflow.exceptions import ProfileError, WarehouseError
+from sqlalchemy.exc import DBAPIError
+
+from profilemesh_airflow.exceptions import ProfileError, WarehouseError, WarehouseUnavailableError
 
 if TYPE_CHECKING:
     from profilemesh_airflow.core.connection import ConnectionSettings
 
 _LONGEST = 400
 
-#: SQLSTATEs: statement cancelled (statement_timeout), lock not available (lock_timeout); all of class 53 besides.
-_EXHAUSTED = frozenset({"57014", "55P03"})
+#: SQLSTATE of a cancelled statement (statement_timeout); all of class 53 is exhausted besides.
+_CANCELLED = "57014"
 
+#: SQLSTATEs of troubles that pass, or the two characters that a whole class of them begins with, each with the reason.
+_PASSING = {
+    "08": "the connection broke, or was never made",
+    "40001": "transactions got in each other's way; a standby ends a query so when it has to replay a change",
+    "40P01": "a deadlock, of which this was the victim",
+    "53300": "the server, the database or the role has no connection free",
+    "55P03": "another session held a lock for longer than lock_timeout",
+    "57P01": "an administrator ended the connection, or is stopping the server",
+    "57P02": "the server ends all connections as another one crashed",
+    "57P03": "the server is starting, stopping or recovering",
+    "57P05": "the connection was idle for longer than idle_session_timeout",
+}
+
+#: SQLSTATEs of troubles that do not pass though they end the connection, each with the reason.
+_LASTING = {
+    "25P03": "idle_in_transaction_session_timeout, a limit of the server's that the next try meets again",
+    "25P04": "transaction_timeout, likewise",
+    "57P04": "the database was dropped",
+}
+
+#: What drivers say, the first that fits: what to do about it, and whether it passes. The latter counts only while a
+#: connection is made, as the drivers give no SQLSTATE then. The lasting ones stand first: of a host with several
+#: addresses a driver tells all failures in one message, and the last of them decides.
 _HINTS = tuple(
-    (re.compile(pattern, re.IGNORECASE), hint)
-    for pattern, hint in (
-        (r"authentication|no password supplied|role .* does not exist|pg_hba", "check username and password"),
-        (r"database .* does not exist", "check the name of the database"),
-        (r"permission denied for database", "grant this login CONNECT on it"),
-        (r"translate host name|name or service not known|resolve", "check the host name"),
+    (re.compile(pattern, re.IGNORECASE), hint, passing)
+    for pattern, hint, passing in (
+        (r"invalid (dsn|connection option|keyword)|unexpected keyword", "check extra_params", False),
+        (r"authentication|no password supplied|role .* does not exist|pg_hba", "check username and password", False),
+        (r"database .* does not exist", "check the name of the database", False),
+        (r"permission denied for database", "grant this login CONNECT on it", False),
+        (r"temporary failure in name resolution", "the name service did not answer: try again later", True),
+        (r"translate host name|name or service not known|resolve", "check the host name", False),
+        (r"system is (starting|shutting|in recovery|not)", "the server starts or stops: try again later", True),
+        (
+            r"too many (clients|connections)|connection slots",
+            "no connection is free: try again later",
+            True,
+        ),
+        (r"lock timeout|deadlock|serialize|recovery", "other sessions were in the way: try again later", True),
+        (r"statement timeout", "statement_timeout of the server, the login or extra_params ended it", False),
         (
             r"refused|timeout|timed out|unreachable|no route|is the server running",
             "check host and port, and that the server runs and can be reached from here",
+            True,
         ),
-        (r"too many (clients|connections)|connection slots", "the server has no connection free: try again later"),
         (
-            r"closed the connection|terminating connection|connection (already closed|to server was lost)",
+            r"closed the connection|terminating connection|connection (already closed|reset|to server was lost)",
             "the server ended the connection: see its log, and try again",
+            True,
         ),
-        (r"ssl|certificate", "check the TLS parameters"),
-        (r"unable to open database file", "check that the file exists and that this user may open it"),
-        (r"not a database", "the file is not an SQLite database, or is encrypted"),
-        (r"database is locked", "another program writes to it: try again later"),
-        (r"invalid (dsn|connection option|keyword)|unexpected keyword", "check extra_params"),
+        (r"ssl|certificate", "check the TLS parameters", False),
+        (r"unable to open database file", "check that the file exists and that this user may open it", False),
+        (r"not a database", "the file is not an SQLite database, or is encrypted", False),
+        (r"is locked", "another program writes to it: try again later", True),
+        ("", "check the connection settings", False),
     )
 )
 
@@ -52,8 +89,8 @@ class StatementError(ProfileError):
 
     @property
     def exhausted(self) -> bool:
-        """Whether time, memory, disk or a lock ran out: asking again, in parts, would only cost as much again."""
-        return self.code is not None and (self.code in _EXHAUSTED or self.code.startswith("53"))
+        """Whether time, memory or disk ran out: asking again, in parts, would only cost as much again."""
+        return self.code is not None and (self.code == _CANCELLED or self.code.startswith("53"))
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -62,18 +99,39 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
 
 
+def is_transient(error: BaseException) -> bool:
+    """Whether the same may go well a moment later: a lost connection, a lock, a server that is starting or full."""
+    code = sqlstate(error)
+    if code in _LASTING:
+        return False
+    if code is not None and (code in _PASSING or code[:2] in _PASSING):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or (code is None and _says_so(error))
+
+
 def driver_message(error: BaseException, settings: ConnectionSettings) -> str:
     """What the driver said: its first sentence in one line, without the SQL and with the secrets blanked out."""
     cause = getattr(error, "orig", None) or error
     primary = getattr(getattr(cause, "diag", None), "message_primary", None)
-    text = " ".join(str(primary or cause).split()) or type(cause).__name__
-    for secret in settings.secrets():
-        text = text.replace(secret, "***")
+    text = settings.redact(str(primary or cause)) or type(cause).__name__
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def connection_error(error: BaseException, settings: ConnectionSettings) -> WarehouseError:
-    """The error to raise when a database cannot be reached or refuses the login."""
+    """The error to raise when a database cannot be reached, refuses the login or ends the connection."""
     message = driver_message(error, settings)
-    hint = next((hint for pattern, hint in _HINTS if pattern.search(message)), "check the connection settings")
-    return WarehouseError(f"cannot use {settings.place}: {message}; {hint}")
+    kind = WarehouseUnavailableError if is_transient(error) else WarehouseError
+    return kind(f"cannot use {settings.place}: {message}; {_hint(message)[0]}")
+
+
+def _says_so(error: DBAPIError) -> bool:
+    """Whether the driver's words alone tell of a trouble that passes."""
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return "is locked" in str(error.orig)
+    return error.statement is None and _hint(str(error.orig))[1]
+
+
+def _hint(message: str) -> tuple[str, bool]:
+    return next((hint, passing) for pattern, hint, passing in _HINTS if pattern.search(message))

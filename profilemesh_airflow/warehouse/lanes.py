@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
-from profilemesh_airflow.warehouse.errors import StatementError, connection_error, driver_message, sqlstate
+from profilemesh_airflow.warehouse.deadline import Deadline
+from profilemesh_airflow.warehouse.errors import (
+    StatementError,
+    connection_error,
+    driver_message,
+    is_transient,
+    sqlstate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from profilemesh_airflow.core.connection import ConnectionSettings
+    from profilemesh_airflow.exceptions import WarehouseError
     from profilemesh_airflow.warehouse.dialects.base import Dialect
 
 T = TypeVar("T")
@@ -31,6 +39,10 @@ log = logging.getLogger(__name__)
 #: Seconds between two attempts to stop a running statement.
 _STOP_INTERVAL = 0.05
 
+#: Seconds beyond the deadline after which the server itself ends a statement: only where nobody is left to stop it, as
+#: when this process was killed.
+_GRACE = 1.0
+
 
 class Lane:
     """One connection, used by one thread at a time.
@@ -39,13 +51,17 @@ class Lane:
     :ivar scans: statements answered that read the profiled rows.
     """
 
-    def __init__(self, connection: Connection, dialect: Dialect, settings: ConnectionSettings) -> None:
+    def __init__(
+        self, connection: Connection, dialect: Dialect, settings: ConnectionSettings, deadline: Deadline
+    ) -> None:
         self.connection = connection
         self.queries = 0
         self.scans = 0
         self._dialect = dialect
         self._settings = settings
+        self._deadline = deadline
         self._stopped = False
+        self._lost: WarehouseError | None = None
         self._driver: Any = connection.connection.dbapi_connection
         event.listen(connection, "before_cursor_execute", self._count)
 
@@ -53,18 +69,37 @@ class Lane:
         """The rows of a statement.
 
         :raises StatementError: when the database refuses it; the lane stays usable.
-        :raises WarehouseError: when the connection is lost.
+        :raises WarehouseError: when the connection is lost, now or before, or when the refusal passes: a metric must
+            not be missing from a profile for that.
+        :raises ProfileTimeoutError: when the deadline is over.
         :raises CancelledError: when the lane was stopped.
         """
         if self._stopped:
             raise CancelledError
+        if self._lost is not None:
+            raise self._lost
+        left = self._deadline.left
+        if left == 0:
+            raise self._deadline.error()
         try:
+            if left is not None:
+                self._dialect.limit(self.connection, left + _GRACE)
             return self.connection.execute(statement).all()
         except DBAPIError as error:
-            if error.connection_invalidated:
-                raise connection_error(error, self._settings) from error
-            self._dialect.recover(self.connection)
-            raise StatementError(driver_message(error, self._settings), sqlstate(error)) from error
+            raise self._meaning(error) from error
+
+    def _meaning(self, error: DBAPIError) -> Exception:
+        if self._deadline.over:
+            return self._deadline.error()
+        if not error.connection_invalidated and not is_transient(error):
+            try:
+                self._dialect.recover(self.connection)
+            except DBAPIError as lost:
+                error = lost
+            else:
+                return StatementError(driver_message(error, self._settings), sqlstate(error))
+        self._lost = connection_error(error, self._settings)
+        return self._lost
 
     def scan(self, statement: Any) -> Sequence[Any]:
         """The rows of a statement that reads the profiled rows; raises as :meth:`run` does."""
@@ -88,13 +123,23 @@ class Lanes:
     """Up to ``count`` lanes; fewer where the database does not grant as many.
 
     Leaving the context with an error stops the statements that are still running.
+
+    :param deadline: when all work on them has to be done.
     """
 
-    def __init__(self, engine: Engine, dialect: Dialect, settings: ConnectionSettings, count: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dialect: Dialect,
+        settings: ConnectionSettings,
+        count: int,
+        deadline: Deadline | None = None,
+    ) -> None:
         self._engine = engine
         self._dialect = dialect
         self._settings = settings
         self._count = count
+        self._deadline = deadline or Deadline()
         self._stack = ExitStack()
         self._lanes: list[Lane] = []
         self._free: SimpleQueue[Lane] = SimpleQueue()
@@ -106,7 +151,7 @@ class Lanes:
                 moment = self._dialect.share_moment([lane.connection for lane in lanes])
             except DBAPIError as error:
                 _discard(lanes)
-                raise connection_error(error, self._settings) from error
+                raise self._unusable(error) from error
             self._lanes = [lane for lane in lanes if lane.connection in moment]
             for lane in self._lanes:
                 self._free.put(lane)
@@ -139,6 +184,20 @@ class Lanes:
 
         return self._workers.submit(on_a_lane)
 
+    def wait(self, work: Iterable[Future[T]]) -> list[T]:
+        """The results of submitted work.
+
+        :raises ProfileTimeoutError: when the deadline is over before all is done.
+        """
+        futures = list(work)
+        done, late = wait(futures, self._deadline.left, FIRST_EXCEPTION)
+        for future in futures:
+            if future in done and future.exception() is not None:
+                future.result()
+        if late:
+            raise self._deadline.error()
+        return [future.result() for future in futures]
+
     @property
     def queries(self) -> int:
         """Statements sent."""
@@ -163,11 +222,14 @@ class Lanes:
                 connection = stack.enter_context(self._engine.connect())
             except DBAPIError as error:
                 if not lanes:
-                    raise connection_error(error, self._settings) from error
+                    raise self._unusable(error) from error
                 log.info("profiling with fewer connections: %s", driver_message(error, self._settings))
                 break
-            lanes.append(Lane(connection, self._dialect, self._settings))
+            lanes.append(Lane(connection, self._dialect, self._settings, self._deadline))
         return lanes
+
+    def _unusable(self, error: DBAPIError) -> Exception:
+        return self._deadline.error() if self._deadline.over else connection_error(error, self._settings)
 
 
 def _discard(lanes: Iterable[Lane]) -> None:

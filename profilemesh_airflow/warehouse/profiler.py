@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -25,7 +25,6 @@ from profilemesh_airflow.warehouse.subject import DISTINCT, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from concurrent.futures import Future
 
     from profilemesh_airflow.core.plan import TableInfo, TableSettings
     from profilemesh_airflow.warehouse.dialects.base import Dialect
@@ -50,9 +49,10 @@ class Profiler:
 
         :raises TableMissingError: when it is gone.
         :raises ProfileError: when it cannot be read at all; what fails for one metric is written beside that metric.
+        :raises ProfileTimeoutError: when the lanes' deadline is over.
         """
         started = time.perf_counter()
-        relation, subjects = self._lanes.submit(self._prepare).result()
+        ((relation, subjects),) = self._lanes.wait([self._lanes.submit(self._prepare)])
         numbers = [subject for subject in subjects if subject.kind.numeric]
         first = [self._lanes.submit(scan, relation, some) for some in chunks(self._first_targets(subjects))]
         early = [
@@ -60,16 +60,16 @@ class Profiler:
             for subject in subjects
             if subject.grouped_early
         ]
-        _wait(first)
+        self._lanes.wait(first)
         irregular = [subject for subject in subjects if is_irregular(subject, self._dialect)]
         again = chunks(regular_targets(irregular, self._dialect))
-        _wait(self._lanes.submit(scan, relation, some) for some in again)
+        self._lanes.wait(self._lanes.submit(scan, relation, some) for some in again)
         bins = self._settings.histogram_bins
         late = [
             self._lanes.submit(study_numbers, relation, subject, self._dialect, bins, subject in irregular)
             for subject in numbers
         ]
-        _wait(chain(early, late))
+        self._lanes.wait(chain(early, late))
         return TableProfile(
             row_count=self._rows,
             columns=tuple(column_profile(subject, self._rows, self._dialect) for subject in subjects),
@@ -118,8 +118,3 @@ class Profiler:
         if missing:
             return TableMissingError(f"{self._info.ref} is gone: {error}; has it been dropped or renamed?")
         return ProfileError(f"{self._info.ref} cannot be profiled: {error}")
-
-
-def _wait(work: Iterable[Future[Any]]) -> None:
-    for future in list(work):
-        future.result()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from profilemesh_airflow.exceptions import NotBuiltError, ProfileError, WarehouseError
+from profilemesh_airflow.exceptions import NotBuiltError, ProfileError, WarehouseError, WarehouseUnavailableError
+from profilemesh_airflow.warehouse.deadline import Deadline
 from profilemesh_airflow.warehouse.dialects import DIALECTS
 from profilemesh_airflow.warehouse.engine import connect
 from profilemesh_airflow.warehouse.errors import connection_error
@@ -19,6 +20,7 @@ from profilemesh_airflow.warehouse.profiler import Profiler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import timedelta
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -62,7 +64,7 @@ class Warehouse:
         """What exists of ``refs``, in one query per database; a missing table is absent (see :meth:`why_missing`).
 
         :raises WarehouseError: when the database cannot be reached. A database that a table names, and that this login
-            cannot open though it can open its own, only makes its tables missing.
+            cannot open though it can open its own, only makes its tables missing, unless that passes.
         """
         found: dict[TableRef, TableInfo] = {}
         for database, some in self._by_database(refs).items():
@@ -70,7 +72,7 @@ class Warehouse:
                 with self._connection(database) as connection:
                     found |= self._dialect.catalog(connection, some, self._settings.schema)
             except WarehouseError as error:
-                if database == self._settings.database:
+                if database == self._settings.database or isinstance(error, WarehouseUnavailableError):
                     raise
                 with self._connection(self._settings.database):
                     self._unusable[database] = str(error)
@@ -96,20 +98,23 @@ class Warehouse:
                 versions |= self._dialect.versions(connection, [by_ref[ref] for ref in some])
         return versions
 
-    def profile(self, info: TableInfo, settings: TableSettings) -> TableProfile:
+    def profile(self, info: TableInfo, settings: TableSettings, timeout: timedelta | None = None) -> TableProfile:
         """Compute the metrics of ``settings`` for a table as :meth:`catalog` gave it.
 
+        :param timeout: how long all of it may take; then what is running is stopped, on the server too.
         :raises NotBuiltError: for settings that this release does not support.
         :raises TableMissingError: when the table is gone.
         :raises ProfileError: when it cannot be profiled at all.
+        :raises ProfileTimeoutError: when it takes longer than ``timeout``.
         :raises WarehouseError: when the database cannot be reached.
         """
+        deadline = Deadline(str(info.ref), timeout)
         check_supported(info, settings)
         if "error" in info.details:
             raise ProfileError(f"{info.ref} cannot be profiled: {info.details['error']}")
         database = self._database(info.ref)
         here = replace(self._settings, database=database)
-        with Lanes(self._engine(database), self._dialect, here, self._dialect.lanes(info)) as lanes:
+        with Lanes(self._engine(database), self._dialect, here, self._dialect.lanes(info), deadline) as lanes:
             return Profiler(lanes, self._dialect, info, settings).profile()
 
     def _database(self, ref: TableRef) -> str | None:

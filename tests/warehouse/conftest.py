@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
+import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, make_url
 
@@ -86,6 +87,16 @@ def shared_database(request: pytest.FixtureRequest, tmp_path_factory) -> Iterato
     else:
         with _new_postgres(request.getfixturevalue("postgres_settings")) as database:
             yield database
+
+
+@pytest.fixture(params=["psycopg2", "psycopg"])
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each driver of PostgreSQL in turn, as if it were the only one."""
+    if request.param == "psycopg" and sqlalchemy.__version__.startswith("1."):
+        pytest.skip("SQLAlchemy 1.4 cannot use psycopg 3")
+    pytest.importorskip(request.param)
+    monkeypatch.setattr("profilemesh_airflow.drivers.find_spec", lambda name: name == request.param)
+    return str(request.param)
 
 
 @pytest.fixture

@@ -119,6 +119,14 @@ def test_the_server_sees_who_connects_and_driver_arguments_are_passed_on(postgre
     assert shown == ["profilemesh-airflow", "4321ms", "on", "repeatable read"]
 
 
+def test_a_network_that_fell_silent_is_noticed_within_minutes(postgres: Database) -> None:
+    engine = connect(replace(postgres.settings, extra_params={"keepalives_interval": 5}))
+    with engine.connect() as connection:
+        given = connection.connection.dbapi_connection.info.dsn_parameters
+    engine.dispose()
+    assert (given["keepalives_idle"], given["keepalives_interval"], given["keepalives_count"]) == ("60", "5", "6")
+
+
 @pytest.mark.skipif(sqlalchemy.__version__.startswith("1."), reason="SQLAlchemy 1.4 cannot use psycopg 3")
 def test_psycopg_3_serves_where_psycopg2_is_missing(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg")

@@ -66,6 +66,10 @@ class Dialect(ABC):
         """Make the connection usable again after a refused statement, within its transaction."""
 
     @abstractmethod
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """Have the server itself end the next statement after so long; a shorter limit of its own stays."""
+
+    @abstractmethod
     def cancel(self, driver_connection: Any) -> None:
         """Stop the statement that another thread is running."""
 

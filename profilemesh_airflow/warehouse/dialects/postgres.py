@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,16 @@ _SAVEPOINT = "SAVEPOINT profilemesh"
 #: For the transaction: times in UTC; and no parallel workers, so that a profile takes one core of the server for each
 #: of its connections and no more. With two connections on two cores that is faster, too.
 _SETTINGS = "set_config('TimeZone', 'UTC', true), set_config('max_parallel_workers_per_gather', '0', true)"
+
+#: For the transaction: the milliseconds that a statement may take. ``reset_val`` is what the server, the database, the
+#: login or the connection's own options say, 0 for no limit.
+_LIMIT = """
+SELECT set_config('statement_timeout', CAST(least({0}, nullif(CAST(reset_val AS bigint), 0)) AS text), true)
+FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'
+"""
+
+#: What the server takes as the longest statement_timeout: some 24 days.
+_LONGEST_LIMIT = 2**31 - 1
 
 #: The same bound as for doubles, compared without converting the column.
 _MAX_DECIMAL = Decimal(MAX_DOUBLE)
@@ -177,6 +188,10 @@ class PostgresDialect(Dialect):
     def recover(self, connection: Connection) -> None:
         """Undo the failure of a statement; everything before it was reading, so nothing is lost."""
         connection.exec_driver_sql(f"ROLLBACK TO {_SAVEPOINT}")
+
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """By ``statement_timeout``, set for the transaction alone."""
+        connection.exec_driver_sql(_LIMIT.format(min(math.ceil(seconds * 1000), _LONGEST_LIMIT)))
 
     def cancel(self, driver_connection: Any) -> None:
         """Ask the server to stop the statement."""

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -37,12 +38,13 @@ from sqlalchemy.exc import DBAPIError
 from profilemesh_airflow.core.plan import Column, TableInfo
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.warehouse.dialects.base import Dialect
+from profilemesh_airflow.warehouse.errors import StatementError, is_transient
 from profilemesh_airflow.warehouse.halving import ask_in_halves
 from profilemesh_airflow.warehouse.kinds import Kind
 from profilemesh_airflow.warehouse.moments import MAX_DOUBLE, between, is_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -103,14 +105,15 @@ class SQLiteDialect(Dialect):
         found: dict[str, TableInfo] = {}
 
         def ask(tables: Sequence[str]) -> None:
-            rows = connection.exec_driver_sql(_CATALOG, (json.dumps(tables),))
+            with _refusals():
+                rows = connection.exec_driver_sql(_CATALOG, (json.dumps(tables),)).all()
             found.update((name, _info(list(columns))) for name, columns in groupby(rows, lambda row: row[0]))
 
-        def give_up(table: str, error: Exception) -> None:
+        def give_up(table: str, error: StatementError) -> None:
             rows = connection.exec_driver_sql(_BROKEN_VIEW, (table,))
-            found.update((row[0], _info([row], error=str(getattr(error, "orig", error)))) for row in rows)
+            found.update((row[0], _info([row], error=str(error))) for row in rows)
 
-        ask_in_halves([ref.table for ref in here], ask, DBAPIError, give_up)
+        ask_in_halves([ref.table for ref in here], ask, StatementError, give_up)
         infos = ((ref, found.get(_ascii_lower(ref.table))) for ref in here)
         return {ref: replace(info, ref=ref) for ref, info in infos if info is not None}
 
@@ -121,13 +124,14 @@ class SQLiteDialect(Dialect):
 
         def ask(asked: Sequence[TableInfo]) -> None:
             counts = (f"({number}, {_counts(info, quote)})" for number, info in enumerate(asked))
-            rows = connection.exec_driver_sql(f"VALUES {', '.join(counts)}")
+            with _refusals():
+                rows = connection.exec_driver_sql(f"VALUES {', '.join(counts)}").all()
             texts.update((asked[number].ref, _version(asked[number], *row)) for number, *row in rows)
 
-        def give_up(info: TableInfo, error: Exception) -> None:
-            log.warning("data version of %s is unknown: %s", info.ref, getattr(error, "orig", error))
+        def give_up(info: TableInfo, error: StatementError) -> None:
+            log.warning("data version of %s is unknown: %s", info.ref, error)
 
-        ask_in_halves([info for info in infos if info.details["countable"]], ask, DBAPIError, give_up)
+        ask_in_halves([info for info in infos if info.details["countable"]], ask, StatementError, give_up)
         return texts
 
     def why_missing(self, ref: TableRef) -> str:
@@ -157,6 +161,9 @@ class SQLiteDialect(Dialect):
 
     def recover(self, connection: Connection) -> None:
         """Nothing to do: a refused statement leaves the transaction as it was."""
+
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """Nothing to do: a statement runs in this process, and ends with it."""
 
     def cancel(self, driver_connection: Any) -> None:
         """Interrupt the running statement."""
@@ -202,6 +209,17 @@ class SQLiteDialect(Dialect):
         elif isinstance(value, date):
             value = value.isoformat()
         return sa.literal(value)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """A refused statement as such; what passes, as a lock, says nothing of the tables asked for and stays as it is."""
+    try:
+        yield
+    except DBAPIError as error:
+        if is_transient(error):
+            raise
+        raise StatementError(str(error.orig)) from error
 
 
 def _ascii_lower(name: str) -> str:
