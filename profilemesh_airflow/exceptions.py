@@ -57,3 +57,7 @@ class StoreUnavailableError(StoreError, TransientError):
 
 class ClaimLostError(StoreError):
     """A worker's claim was taken over (its lease ran out) or its change was retired; nothing was written."""
+
+
+class AirflowApiError(ProfileMeshError, RuntimeError):
+    """A running Airflow could not be reached over its REST API, or did not do what was asked of it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from profilemesh_airflow.cli.grid import Grid, printable, show
+from profilemesh_airflow.store import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ def results_document(profile: StoredProfile) -> dict[str, Any]:
         "run_id": profile.run_id,
         "profiled_at": profile.profiled_at.astimezone(timezone.utc).isoformat(),
         "row_count": profile.row_count,
+        "origin": profile.origin,
         "columns": [
             {
                 "column": column.name,
@@ -54,15 +56,17 @@ def results_document(profile: StoredProfile) -> dict[str, Any]:
 def show_results(profile: StoredProfile) -> None:
     """Print the profile: one row a column, then what could not be computed."""
     moment = profile.profiled_at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-    click.echo(f"{profile.table_key}: {profile.row_count} rows, profiled at {moment}, run {profile.run_id}")
+    rows = "unknown number of" if profile.row_count is None else profile.row_count
+    by = "" if profile.origin == OWN else f", by the {profile.origin}"
+    click.echo(printable(f"{profile.table_key}: {rows} rows, profiled at {moment}, run {profile.run_id}{by}"))
     present = {name for column in profile.columns for name in column.metrics}
     view = {header: names for header, names in _VIEW.items() if present.intersection(names)}
-    rows = [
+    grid = [
         (column.name, column.type, *(_cell(column.metrics, names) for names in view.values()))
         for column in profile.columns
     ]
-    if rows:
-        show(Grid(("column", "type", *view), rows))
+    if grid:
+        show(Grid(("column", "type", *view), grid))
     for column in profile.columns:
         for metric, error in column.errors.items():
             what = "not profiled" if metric == "*" else f"{metric} failed"
@@ -75,9 +79,10 @@ def _cell(metrics: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _text(name: str, value: Any) -> str:
-    if name == "histogram":
+    # Of the earlier integration there is whatever text it kept.
+    if name == "histogram" and not isinstance(value, str):
         return _sparkline([each["count"] for each in value])
-    if name.endswith("percent"):
+    if name.endswith("percent") and not isinstance(value, str):
         return f"({value:.3g} %)"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.diff import Diff, Reason
     from profilemesh_airflow.core.plan import Partition, Plan, PlanEntry, Sampling
     from profilemesh_airflow.usecases.outcome import Failed, Profiled, Skipped
+    from profilemesh_airflow.usecases.replay import Reopened
     from profilemesh_airflow.usecases.status import TableStatus
 
 _STYLES = {
     "current": "green",
     "open": "yellow",
+    "deferred": "yellow",
     "claimed": "cyan",
     "parked": "bold red",
     "profiled": "green",
@@ -63,10 +65,12 @@ def show_outcomes(profiled: Sequence[Profiled], skipped: Sequence[Skipped], fail
 
 def show_states(states: Sequence[TableStatus]) -> None:
     """Print where every table stands: one row a table."""
+    queued = any(status.queue_place for status in states)
     rows = [
         (
             status.ref.key,
             status.state,
+            *((str(status.queue_place or ""),) if queued else ()),
             _reasons(status.reasons),
             str(status.attempts),
             _moment(status.last_profiled_at) if status.last_profiled_at else "never",
@@ -74,9 +78,31 @@ def show_states(states: Sequence[TableStatus]) -> None:
         )
         for status in states
     ]
-    headers = ("table", "state", "why", "attempts", "last profiled", "last error")
-    show(Grid(headers, rows, frozenset({"attempts"}), _STYLES))
-    _summary({state: [s for s in states if s.state == state] for state in ("current", "open", "claimed", "parked")})
+    headers = ("table", "state", *(("place",) if queued else ()), "why", "attempts", "last profiled", "last error")
+    show(Grid(headers, rows, frozenset({"place", "attempts"}), _STYLES))
+    order = ("current", "open", "deferred", "claimed", "parked")
+    _summary({state: [s for s in states if s.state == state] for state in order})
+
+
+def show_replay(reopened: Sequence[Reopened], skipped: Sequence[Skipped]) -> None:
+    """Print which tables are profiled again, after those that are not, and what happens next."""
+    rows: list[tuple[Cell, ...]] = [(out.ref.key, "skipped", out.why) for out in skipped]
+    rows += [(out.ref.key, "re-opened", _replayed(out)) for out in reopened]
+    if not rows:
+        click.echo("nothing re-opened: no table of the plan meets all that is asked")
+        return
+    show(Grid(("table", "outcome", "why"), rows, styles=_STYLES))
+    _summary({"re-opened": reopened, "skipped": skipped})
+    if reopened:
+        click.echo(
+            "The next refresh rings for what is re-opened; `profilemesh-airflow profile --changed` profiles it now."
+        )
+
+
+def _replayed(outcome: Reopened) -> str:
+    if outcome.before == outcome.state == "claimed":
+        return "a worker is at it; it is profiled once more after that"
+    return f"it was {outcome.before}"
 
 
 def _plan_row(entry: PlanEntry) -> tuple[Cell, ...]:

@@ -29,11 +29,13 @@ class Session:
     :param config: path of the configuration file.
     :param as_json: answer with one JSON document on stdout, instead of text for people.
     :param debug: show log messages and the traceback of an error.
+    :param secrets: what must never be printed, beside the secrets of the connections.
     """
 
     config: Path = DEFAULT_CONFIG
     as_json: bool = False
     debug: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     opened: Workspace | None = field(default=None, init=False)
 
     @contextmanager
@@ -55,10 +57,10 @@ class Session:
             yield workspace
 
     def hide(self, text: str) -> str:
-        """``text`` without a secret of the connections that were used."""
+        """``text`` without a secret of the options and of the connections that were used."""
         used = vars(self.opened) if self.opened else {}
         settings = [used[name] for name in ("source_settings", "storage_settings") if name in used]
-        return without_secrets(text, {secret for each in settings for secret in each.secrets()})
+        return without_secrets(text, {*self.secrets, *(secret for each in settings for secret in each.secrets())})
 
     def answer(self, document: dict[str, Any]) -> None:
         """Print the document that is the answer of ``--format json``."""

@@ -10,9 +10,10 @@ from profilemesh_airflow.cli.session import Session, command_options
 @click.command()
 @command_options
 def status(session: Session) -> None:
-    """Show where every table stands: current, open, claimed or parked.
+    """Show where every table stands: current, open, deferred, claimed or parked.
 
-    Reads the results store, not the profiled database; `diff` asks the database what changed.
+    Reads the results store, not the profiled database; `diff` asks the database what changed. A deferred table waits
+    for a refresh with some of airflow.budget left; "place" is where it stands in that queue.
     """
     from profilemesh_airflow.cli import render
     from profilemesh_airflow.cli.progress import logged

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from profilemesh_airflow.config.base import Positive, Section, show
 from profilemesh_airflow.config.durations import Duration
+from profilemesh_airflow.config.sizes import Size
 
 _CRON = re.compile(r"[A-Za-z0-9*/,#?-]+( +[A-Za-z0-9*/,#?-]+){4,5}")
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
@@ -31,7 +32,7 @@ class BudgetConfig(Section):
     """What one refresh may ring at most, so that a large change does not start everything at once."""
 
     tables: Positive | None = None
-    bytes: Positive | None = None
+    bytes: Size | None = None
 
 
 class AirflowConfig(Section):
@@ -43,6 +44,7 @@ class AirflowConfig(Section):
     :param lease: how long a worker may hold a claim without a sign of life.
     :param max_attempts: failures after which a change is parked.
     :param budget: what one refresh may ring; none is no limit.
+    :param deadline: how long a change may stay open before ``doctor`` reports it.
     :param listen_to_upstream: profile when a load job reports the table itself, too.
     :param profile_after: age at which a table whose data version is unknown counts as stale.
     :param on_empty: what a table without rows is.
@@ -54,6 +56,7 @@ class AirflowConfig(Section):
     lease: Duration = timedelta(hours=1)
     max_attempts: Positive = 5
     budget: BudgetConfig | None = None
+    deadline: Duration = timedelta(hours=24)
     listen_to_upstream: bool = False
     profile_after: Duration = timedelta(hours=24)
     on_empty: Literal["pass", "warn", "fail"] = "pass"

@@ -54,10 +54,15 @@ def show(value: object) -> str:
         return "a mapping"
     if isinstance(value, (list, tuple, set)):
         return "a list"
-    text = _LOGIN.sub("//***@", value if isinstance(value, str) else str(value))
+    text = without_login(value if isinstance(value, str) else str(value))
     if len(text) > _SHOWN_LENGTH:
         text = f"{text[:_SHOWN_LENGTH]}..."
     return repr(text) if isinstance(value, str) else text
+
+
+def without_login(text: str) -> str:
+    """``text`` with the login of every URL in it blotted out."""
+    return _LOGIN.sub("//***@", text)
 
 
 def is_slug(text: str) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
-from profilemesh_airflow.config.base import Fraction, OptionalText, Positive, Section, show
+from profilemesh_airflow.config.base import Fraction, OptionalText, Positive, Section, WholeNumber, show
+from profilemesh_airflow.config.durations import Duration
 from profilemesh_airflow.config.metrics import Metrics
 from profilemesh_airflow.core.table import TableRef
 
@@ -63,9 +64,10 @@ class SamplingConfig(Section):
 
 
 class TableConfig(Section):
-    """One table to profile; every key but the names is optional and overrides the one of ``profiling``.
+    """One table to profile; every key but the names is optional, and overrides that of ``profiling``, if it has one.
 
-    ``sample_ratio`` is the older spelling of ``sampling: {enabled: true, fraction: ...}``.
+    ``sample_ratio`` is the older spelling of ``sampling: {enabled: true, fraction: ...}``. Where there is a budget, a
+    table of a greater ``priority`` is rung first.
     """
 
     unsupported_keys: ClassVar[frozenset[str]] = frozenset(
@@ -99,6 +101,8 @@ class TableConfig(Section):
     histogram_bins: Annotated[Positive, Field(le=1000)] | None = None
     compute_histograms: bool | None = None
     max_distinct_values: Positive | None = None
+    timeout: Duration | None = None
+    priority: Annotated[WholeNumber, Field(ge=-10, le=10)] = 0
 
     @classmethod
     def unsupported_entry(cls, entry: Mapping[Any, Any]) -> str | None:

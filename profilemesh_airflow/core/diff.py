@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from profilemesh_airflow.core.policy import was_set_back
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime, timedelta
@@ -64,6 +66,10 @@ class Baseline:
     profiled_at: datetime
     run_id: str
 
+    def is_stale(self, now: datetime, profile_after: timedelta) -> bool:
+        """Whether a table of unknown data version is to be profiled again: its profile is too old, or of unknown age."""
+        return now - self.profiled_at >= profile_after or was_set_back(self.profiled_at, now)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -96,12 +102,15 @@ class Diff:
 
     :param changes: the tables to profile, in the order of the plan.
     :param removed: tables that have a baseline or an open change and left the plan.
-    :param unchanged: keys of the tables that equal their baseline.
+    :param unchanged: keys of the tables that do not differ from their baseline.
+    :param uncertain: those of them whose data version was known at the baseline and is unknown now: an open change must
+        not be closed on that.
     """
 
     changes: tuple[Change, ...]
     removed: tuple[TableRef, ...]
     unchanged: tuple[str, ...]
+    uncertain: frozenset[str] = frozenset()
 
 
 def diff(
@@ -126,6 +135,7 @@ def diff(
     forced = forced or {}
     changes: list[Change] = []
     unchanged: list[str] = []
+    uncertain: set[str] = set()
     for entry in plan.entries:
         if only is not None and entry.key not in only:
             continue
@@ -137,11 +147,13 @@ def diff(
             changes.append(Change(entry.ref, tuple(reasons), entry.fingerprint, entry.priority, size))
         else:
             unchanged.append(entry.key)
+            if entry.data_version is None and baselines[entry.key].data_version is not None:
+                uncertain.add(entry.key)
     gone: list[TableRef] = []
     if only is None:
         gone += [baseline.ref for key, baseline in baselines.items() if key not in plan.by_key]
         gone += [ref for ref in waiting if ref.key not in plan.by_key and ref.key not in baselines]
-    return Diff(tuple(changes), tuple(gone), tuple(unchanged))
+    return Diff(tuple(changes), tuple(gone), tuple(unchanged), frozenset(uncertain))
 
 
 def _reasons(entry: PlanEntry, baseline: Baseline | None, now: datetime, profile_after: timedelta) -> list[Reason]:
@@ -170,7 +182,7 @@ def _data_reasons(entry: PlanEntry, baseline: Baseline, now: datetime, profile_a
         if entry.fingerprint.data == baseline.fingerprint.data:
             return []
         return [Reason("data", "version", baseline.data_version, entry.data_version)]
-    if now - baseline.profiled_at < profile_after:
+    if not baseline.is_stale(now, profile_after):
         return []
     return [Reason("stale", "version", f"profiled at {baseline.profiled_at.isoformat()}", "unknown")]
 

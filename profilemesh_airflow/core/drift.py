@@ -68,9 +68,9 @@ class DriftFinding:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What drift compares: one run's row count and columns."""
+    """What drift compares: one run's row count, if it is known, and columns."""
 
-    row_count: int
+    row_count: int | None
     columns: Sequence[ColumnProfile]
 
 
@@ -88,7 +88,8 @@ def find_drift(before: Snapshot, after: Snapshot, thresholds: Thresholds) -> tup
 
 
 def _pairs(before: Snapshot, after: Snapshot) -> Iterator[tuple[str | None, str, float, float]]:
-    yield None, "count", before.row_count, after.row_count
+    if before.row_count is not None and after.row_count is not None:
+        yield None, "count", before.row_count, after.row_count
     earlier: Mapping[str, ColumnProfile] = {column.name: column for column in before.columns}
     for column in after.columns:
         if column.name not in earlier:

@@ -20,10 +20,10 @@ The store persists what these functions return, each step guarded by the row's r
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.core.diff import Change, Reason
+from profilemesh_airflow.core.policy import was_set_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +41,6 @@ FORCED_PRIORITY = 11
 
 #: ``last_error_type`` of a change whose worker vanished.
 LEASE_EXPIRED = "LeaseExpired"
-
-#: A row written so much later than now was written before the clock was set back.
-CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,7 @@ class LedgerEntry:
         return self.deferrals > 0 and self.to_ring(now)
 
     def _adrift(self, now: datetime) -> bool:
-        return self.updated_at - now > CLOCK_TOLERANCE
+        return was_set_back(self.updated_at, now)
 
 
 @dataclass(frozen=True)
@@ -211,8 +208,20 @@ def advance(entry: LedgerEntry, step: Step, now: datetime, policy: Policy) -> Le
     """
     if entry.state == CLOSED:
         raise ValueError(f"change {entry.change_id} is closed; it cannot be {type(step).__name__.lower()}")
-    after = _STEPS[type(step)](entry, step, now, policy)
-    return entry if after is entry else replace(after, updated_at=now)
+    trusted = _trusted(entry, now)
+    after = _STEPS[type(step)](trusted, step, now, policy)
+    return entry if after is trusted else replace(after, updated_at=now)
+
+
+def _trusted(entry: LedgerEntry, now: datetime) -> LedgerEntry:
+    """The entry without what was set before the clock was set back, which would last until the clock has caught up."""
+    if not entry._adrift(now):
+        return entry
+    return replace(
+        entry,
+        next_ring_at=min(entry.next_ring_at, now),
+        lease_until=None if entry.lease_until is None else min(entry.lease_until, now),
+    )
 
 
 def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> LedgerEntry:

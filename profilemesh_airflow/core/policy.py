@@ -7,10 +7,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from profilemesh_airflow.core.budget import Budget
 
 #: Back-off never grows beyond this, so that a forgotten change is still rung every day.
 LONGEST_WAIT = timedelta(hours=24)
+
+#: What was written so much later than now was written before the clock was set back.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+
+
+def was_set_back(written_at: datetime, now: datetime) -> bool:
+    """Whether the clock was set back since something was written, so that its age cannot be told."""
+    return written_at - now > CLOCK_TOLERANCE
 
 
 @dataclass(frozen=True)

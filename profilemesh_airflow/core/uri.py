@@ -32,10 +32,17 @@ def table_uri(identity: Identity, kind: str, ref: TableRef) -> str:
 
     :raises ValueError: ``kind`` is none of :data:`KINDS`.
     """
+    return uri_prefix(identity, kind) + "/".join(shorten(part, MAX_SEGMENT_LENGTH) for part in ref.encoded_parts)
+
+
+def uri_prefix(identity: Identity, kind: str) -> str:
+    """What the URIs of all tables' assets of one kind begin with, and no other's.
+
+    :raises ValueError: ``kind`` is none of :data:`KINDS`.
+    """
     if kind not in KINDS:
         raise ValueError(f"asset kind {kind!r} is not one of {', '.join(KINDS)}")
-    path = "/".join(shorten(part, MAX_SEGMENT_LENGTH) for part in ref.encoded_parts)
-    return f"{_base(identity)}/{kind}/{path}"
+    return f"{_base(identity)}/{kind}/"
 
 
 def alias_name(identity: Identity) -> str:

@@ -83,7 +83,6 @@ def _refuse_unbuilt(model: ProfileMeshConfig) -> None:
     unbuilt = {
         f"topology: {settings.topology}": settings.topology != "per_table",
         "listen_to_upstream: true": settings.listen_to_upstream,
-        "budget": settings.budget is not None,
     }
     for option in (name for name, asked in unbuilt.items() if asked):
         raise NotBuiltError(f"airflow.{option} is not supported in this release; take it out of the configuration")

@@ -30,6 +30,8 @@ class ProfileMeshOperator(BaseOperator):
 
     config_path: str
 
+    _at_work = False
+
     @contextmanager
     def open_workspace(self) -> Iterator[Workspace]:
         """The configuration with its databases.
@@ -37,12 +39,25 @@ class ProfileMeshOperator(BaseOperator):
         An error of this package leaves it without the driver's own below it, which would fill the task's log: the
         message says what happened, where, and how to mend it.
         """
+        self._at_work = True
         try:
             with ProfileMeshHook(self.config_path).workspace() as workspace:
                 yield workspace
         except ProfileMeshError as error:
             self.log.debug("what led to the error", exc_info=True)
             raise error from None
+        finally:
+            self._at_work = False
+
+    def on_kill(self) -> None:
+        """Leave the work when Airflow ends the task.
+
+        Airflow calls this in the task's own thread, on SIGTERM, and kills the process some seconds later. Returning
+        would let the work go on until then. This way, what runs in the database is stopped and a claimed change is
+        given back at once. Airflow may still retry the task.
+        """
+        if self._at_work:
+            raise SystemExit("the task was told to stop")
 
 
 class ProfileMeshSingleTableOperator(ProfileMeshOperator):

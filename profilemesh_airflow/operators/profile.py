@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from profilemesh_airflow.assets import table_asset
 from profilemesh_airflow.compat.airflow import AirflowSkipException
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.exceptions import ProfileError
+from profilemesh_airflow.exceptions import ConfigError, ProfileError
 from profilemesh_airflow.operators.base import ProfileMeshOperator, ProfileMeshSingleTableOperator, worker_of
 from profilemesh_airflow.operators.summary import profile_summary, run_summary
 from profilemesh_airflow.usecases.outcome import Failed, Profiled, Skipped, split
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from profilemesh_airflow.usecases.workspace import Workspace
+
+
+#: What a table that fails does to a task of several.
+FAIL, CONTINUE = "fail", "continue"
 
 
 class ProfileMeshTableOperator(ProfileMeshSingleTableOperator):
@@ -78,14 +82,18 @@ class ProfileMeshTableOperator(ProfileMeshSingleTableOperator):
 
 
 class ProfileMeshProfilingOperator(ProfileMeshOperator):
-    """Profiles several tables, one after the other. One that fails does not stop the others, but fails the task.
+    """Profiles several tables, one after the other. One that fails does not stop the others.
 
-    The summary is returned, and pushed as ``profiling_results``.
+    The summary is returned, and pushed as ``profiling_results``: the profiles, and the tables that failed with their
+    errors. The change of a table that failed stays open in the ledger, and the next refresh rings for it.
 
     :param config_path: path of the ProfileMesh configuration (templated).
     :param table_patterns: the tables, each a mapping of ``table`` and, where the configuration gives them, ``schema``
         and ``database``; none means every table of the configuration (templated).
     :param emit_xcom: whether to push ``profiling_results``.
+    :param on_failure: ``fail`` fails the task in the end, when a table has failed; ``continue`` lets it succeed. What
+        concerns not one table but all (the store cannot be reached, say) fails the task in either case.
+    :raises ConfigError: ``on_failure`` is something else.
     """
 
     template_fields: Sequence[str] = ("config_path", "table_patterns")
@@ -96,17 +104,24 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
         config_path: str,
         table_patterns: list[dict[str, str]] | None = None,
         emit_xcom: bool = True,
+        on_failure: str = FAIL,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if on_failure not in (FAIL, CONTINUE):
+            raise ConfigError(
+                f"task {self.task_id}: on_failure {on_failure!r} is not allowed; use {FAIL!r} or {CONTINUE!r}"
+            )
         self.config_path = config_path
         self.table_patterns = table_patterns
         self.emit_xcom = emit_xcom
+        self.on_failure = on_failure
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Profile the tables.
 
-        :raises ProfileError: at least one could not be profiled; what the others gave is stored all the same.
+        :raises ProfileError: at least one could not be profiled and ``on_failure`` is ``fail``; what the others gave is
+            stored all the same.
         :raises UnknownTableError: a pattern names a table that the configuration does not list.
         """
         worker = worker_of(context)
@@ -117,12 +132,15 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
             profiled, skipped, failed = split(profile_tables(workspace, refs, worker))
             for table in skipped:
                 self.log.info("%s: skipped: %s", table.ref.display, table.why)
-            summary = run_summary(workspace.identity.environment, context["run_id"], profiled)
+            summary = run_summary(workspace.identity.environment, context["run_id"], profiled, failed)
         if self.emit_xcom:
             context["ti"].xcom_push(key="profiling_results", value=summary)
         if failed:
             errors = "; ".join(f"{table.ref.display}: {table.error}" for table in failed)
-            raise ProfileError(f"{len(failed)} of {len(refs)} tables could not be profiled: {errors}")
+            message = f"{len(failed)} of {len(refs)} tables could not be profiled: {errors}"
+            if self.on_failure == FAIL:
+                raise ProfileError(message)
+            self.log.error("%s", message)
         return summary
 
 

@@ -10,7 +10,7 @@ from profilemesh_airflow.compat.airflow import AirflowSkipException, BaseOperato
 from profilemesh_airflow.operators.base import ProfileMeshOperator
 from profilemesh_airflow.usecases.plan_document import diff_document
 from profilemesh_airflow.usecases.planning import detect
-from profilemesh_airflow.usecases.refresh import record, waiting
+from profilemesh_airflow.usecases.refresh import deferred, record, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 #: Registering an event costs the success call of a task some 17 ms, and the call must end within 5 s.
 EVENTS_PER_TASK = 100
 
-#: An event's extra and the task log name so many reasons or changes, and count the others.
+#: An event's extra and the task log name so many reasons, changes or deferred changes, and count the others.
 SHOWN_REASONS = 20
 SHOWN_CHANGES = 200
+SHOWN_DEFERRED = 20
 
 
 class ProfileMeshDetectOperator(ProfileMeshOperator):
@@ -32,8 +33,10 @@ class ProfileMeshDetectOperator(ProfileMeshOperator):
     Reads the run's params: ``tables`` (which to look at; empty for all), ``force`` (a change whether or not anything
     differs), ``reason`` (why, for the ledger) and ``dry_run`` (log the difference and write nothing).
 
+    Where more doorbells are due than ``airflow.budget`` allows, the others are deferred to a later refresh.
+
     :param config_path: path of the ProfileMesh configuration (templated).
-    :returns: the ids of the changes whose doorbell is due, in chunks of at most :data:`EVENTS_PER_TASK`.
+    :returns: the ids of the changes that are to be rung, in chunks of at most :data:`EVENTS_PER_TASK`.
     """
 
     def __init__(self, *, config_path: str, **kwargs: Any) -> None:
@@ -55,8 +58,11 @@ class ProfileMeshDetectOperator(ProfileMeshOperator):
                 self.log.info("dry run: nothing is recorded, nobody is rung")
                 context["ti"].xcom_push(key="plan_diff", value=_shown_document(detection.diff))
                 return []
-            entries = record(workspace, detection)
-        self.log.info("ringing for %d table(s)", len(entries))
+            budget = workspace.policy.budget
+            entries = record(workspace, detection, budget)
+            self.log.info("ringing for %d table(s)", len(entries))
+            if budget is not None:
+                self._report_deferred(deferred(workspace, entries))
         return list(_chunks([entry.change_id for entry in entries], EVENTS_PER_TASK))
 
     def _report(self, warnings: Iterable[str], diff: Diff) -> None:
@@ -71,6 +77,15 @@ class ProfileMeshDetectOperator(ProfileMeshOperator):
             self.log.info("and %d more; `profilemesh-airflow status` has them all", len(diff.changes) - SHOWN_CHANGES)
         for ref in diff.removed:
             self.log.info("%s: removed from the plan", ref.key)
+
+    def _report_deferred(self, entries: Sequence[LedgerEntry]) -> None:
+        if not entries:
+            return
+        self.log.info("airflow.budget is spent: %d table(s) wait for the next refresh, in this order", len(entries))
+        for place, entry in enumerate(entries[:SHOWN_DEFERRED], start=1):
+            self.log.info("%d. %s, deferred %d time(s)", place, entry.key, entry.deferrals)
+        if len(entries) > SHOWN_DEFERRED:
+            self.log.info("and %d more; `profilemesh-airflow status` has them all", len(entries) - SHOWN_DEFERRED)
 
 
 class ProfileMeshRingOperator(ProfileMeshOperator):

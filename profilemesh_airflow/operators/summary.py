@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from profilemesh_airflow.usecases.outcome import Profiled
+    from profilemesh_airflow.usecases.outcome import Failed, Profiled
 
-#: A summary lists so many tables; the results store has all.
+#: A summary lists so many tables of each kind; the results store has all.
 SUMMARISED_TABLES = 100
 
 
@@ -32,12 +32,16 @@ def profile_summary(outcome: Profiled) -> dict[str, Any]:
     }
 
 
-def run_summary(environment: str, run_id: str, profiled: Sequence[Profiled]) -> dict[str, Any]:
-    """The profiles of one task."""
+def run_summary(
+    environment: str, run_id: str, profiled: Sequence[Profiled], failed: Sequence[Failed]
+) -> dict[str, Any]:
+    """The profiles of one task, and what failed."""
     return {
         "run_id": run_id,
         "environment": environment,
         "tables_profiled": len(profiled),
+        "tables_failed": len(failed),
         "profiled_at": datetime.now(timezone.utc).isoformat(),
         "results": [profile_summary(outcome) for outcome in profiled[:SUMMARISED_TABLES]],
+        "failed": [outcome.as_dict() for outcome in failed[:SUMMARISED_TABLES]],
     }

@@ -49,14 +49,19 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Failed:
-    """The profile failed; the change stays in the ledger, with the error."""
+    """The profile failed; the change stays in the ledger, with the error.
+
+    :param error: what happened, without a secret.
+    :param error_type: the class of the error.
+    """
 
     ref: TableRef
     error: str
+    error_type: str
 
     def as_dict(self) -> dict[str, Any]:
         """The outcome as small, JSON-safe data."""
-        return {"table_key": self.ref.key, "error": self.error}
+        return {"table_key": self.ref.key, "error": self.error, "error_type": self.error_type}
 
 
 Outcome = Profiled | Skipped | Failed

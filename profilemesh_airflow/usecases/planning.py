@@ -34,22 +34,37 @@ class Detection:
 
 def offline_plan(workspace: Workspace) -> Plan:
     """The plan without a look at the database: schema and data are unknown."""
-    entries = tuple(PlanEntry(ref, workspace.settings[ref]) for ref in workspace.refs)
+    entries = tuple(
+        PlanEntry(ref, workspace.settings[ref], priority=workspace.care[ref].priority) for ref in workspace.refs
+    )
     return Plan(workspace.identity, entries, workspace.config.warnings)
 
 
 def build_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -> Plan:
     """The plan with schema and data version of every table, in one catalog and one version query per database.
 
+    What fails for a passing reason is tried again, as ``retry`` says.
+
     :param only: the tables to plan, in this order; none means all, in that of the configuration.
     :raises WarehouseError: the database cannot be reached.
     """
-    settings = workspace.settings
+    return workspace.retry.call("reading the catalog", lambda: read_plan(workspace, only))
+
+
+def read_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -> Plan:
+    """The same in one try: for work that is tried again as a whole."""
     refs = list(workspace.refs if only is None else only)
     catalog = workspace.warehouse.catalog(refs)
     versions = workspace.warehouse.versions(list(catalog.values()))
     entries = tuple(
-        PlanEntry(ref, settings[ref], catalog.get(ref), missing=ref not in catalog, data_version=versions.get(ref))
+        PlanEntry(
+            ref,
+            workspace.settings[ref],
+            catalog.get(ref),
+            missing=ref not in catalog,
+            data_version=versions.get(ref),
+            priority=workspace.care[ref].priority,
+        )
         for ref in refs
     )
     missing = tuple(workspace.warehouse.why_missing(ref) for ref in refs if ref not in catalog)
@@ -68,9 +83,8 @@ def detect(
     """
     selected = find_tables(workspace.refs, names)
     forced = {ref.key for ref in selected or workspace.refs} if force else set()
-    return compare(
-        workspace, workspace.store.peek(workspace.identity), selected, dict.fromkeys(forced, reason or NO_REASON)
-    )
+    seen = workspace.retry.call("reading the ledger", lambda: workspace.store.peek(workspace.identity))
+    return compare(workspace, seen, selected, dict.fromkeys(forced, reason or NO_REASON))
 
 
 def compare(

@@ -10,10 +10,19 @@ from uuid import uuid4
 
 from profilemesh_airflow.core.ledger import PARKED, LedgerEntry
 from profilemesh_airflow.core.naming import find_tables
-from profilemesh_airflow.exceptions import ProfileError, ProfileMeshError, StoreError, TableMissingError
+from profilemesh_airflow.exceptions import (
+    ClaimLostError,
+    ConfigError,
+    DriverMissingError,
+    ProfileError,
+    ProfileMeshError,
+    StoreError,
+    TableMissingError,
+)
 from profilemesh_airflow.store import RunRecord
+from profilemesh_airflow.usecases.heartbeat import heartbeat
 from profilemesh_airflow.usecases.outcome import Failed, Outcome, Profiled, Skipped
-from profilemesh_airflow.usecases.planning import NO_REASON, build_plan, compare
+from profilemesh_airflow.usecases.planning import NO_REASON, compare, read_plan
 from profilemesh_airflow.usecases.refresh import record
 
 if TYPE_CHECKING:
@@ -22,6 +31,9 @@ if TYPE_CHECKING:
     from profilemesh_airflow.usecases.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+#: What concerns every table, whichever it met first.
+_OF_THE_WHOLE_JOB = (ConfigError, DriverMissingError)
 
 #: Told of every table before it is looked at, and of every outcome.
 Progress = Callable[["TableRef | Outcome"], None]
@@ -52,7 +64,7 @@ def select_changes(
     :param reason: why, for the ledger.
     """
     named = find_tables(workspace.refs, names)
-    seen = workspace.ledger.view()
+    seen = workspace.retry.call("reading the ledger", lambda: workspace.ledger.view())
     parked = {key for key, entry in seen.entries.items() if entry.state == PARKED}
     # What waits already needs no force, which would forget its failed attempts.
     forced = set() if changed_only else {ref.key for ref in named or workspace.refs} - (seen.entries.keys() - parked)
@@ -64,7 +76,10 @@ def select_changes(
 def profile_tables(
     workspace: Workspace, refs: Iterable[TableRef], worker: Worker, progress: Progress = lambda _: None
 ) -> list[Outcome]:
-    """Profile the open changes of the given tables, one after the other; one that fails does not stop the others."""
+    """Profile the open changes of the given tables, one after the other; one that fails does not stop the others.
+
+    :raises ProfileMeshError: what concerns not one table but all of them; see :func:`profile_change`.
+    """
     outcomes: list[Outcome] = []
     for ref in refs:
         progress(ref)
@@ -75,28 +90,38 @@ def profile_tables(
 
 
 def profile_change(workspace: Workspace, ref: TableRef, worker: Worker) -> Outcome:
-    """Claim the table's open change, profile the table, and commit metrics, baseline and ledger in one transaction."""
-    entry = workspace.ledger.claim(ref.key, worker.name)
+    """Claim the table's open change, profile the table, and commit metrics, baseline and ledger in one transaction.
+
+    What fails for a passing reason is tried again, as ``retry`` says; the claim is held meanwhile.
+
+    :raises StoreError: the ledger cannot be read or written.
+    :raises ConfigError: the profiled database's connection is not known.
+    :raises DriverMissingError: its driver is not installed.
+    """
+    # A claim whose answer was lost is held by nobody who knows: its lease runs out, and the change is rung again.
+    entry = workspace.retry.call(f"claiming {ref.key}", lambda: workspace.ledger.claim(ref.key, worker.name))
     if entry is None:
         return Skipped(ref, _why_nothing_to_do(workspace, ref))
     log.info("profiling %s, because of %s", ref.key, "; ".join(map(str, entry.reasons)))
     try:
-        run = _profile(workspace, ref, worker)
-        committed = workspace.ledger.commit(entry, run)
+        with heartbeat(workspace, entry):
+            run = workspace.retry.call(f"profiling {ref.key}", lambda: _profile(workspace, ref, worker))
+        # One whose answer was lost is found done by the next try.
+        committed = workspace.retry.call(f"committing {ref.key}", lambda: workspace.ledger.commit(entry, run))
     except Exception as error:  # noqa: BLE001 - the boundary: recorded on the change and returned as its outcome
         return _failed(workspace, entry, worker, error)
-    except BaseException:
-        workspace.ledger.fail(entry, "interrupted while it was profiled")
+    except BaseException as interruption:
+        _give_back(workspace, entry, worker, interruption)
         raise
     return Profiled(ref, run.run_id, committed.updated_at, run.profile, entry.reasons)
 
 
 def _profile(workspace: Workspace, ref: TableRef, worker: Worker) -> RunRecord:
     # The data version is read here, before the first row: what arrives meanwhile is the next change, not a lost one.
-    (planned,) = build_plan(workspace, [ref]).entries
+    (planned,) = read_plan(workspace, [ref]).entries
     if planned.info is None:
         raise TableMissingError(workspace.warehouse.why_missing(ref))
-    profile = workspace.warehouse.profile(planned.info, planned.settings)
+    profile = workspace.warehouse.profile(planned.info, planned.settings, workspace.care[ref].timeout)
     _check_empty(workspace, ref, profile)
     return RunRecord(
         run_id=str(uuid4()),
@@ -118,15 +143,30 @@ def _check_empty(workspace: Workspace, ref: TableRef, profile: TableProfile) -> 
 
 
 def _failed(workspace: Workspace, entry: LedgerEntry, worker: Worker, error: Exception) -> Failed:
-    text = str(error) if isinstance(error, ProfileMeshError) else f"{type(error).__name__}: {error}"
-    message = workspace.redact(text)
+    kind = type(error).__name__
+    message = workspace.redact(str(error) if isinstance(error, ProfileMeshError) else f"{kind}: {error}")
     log.error("profiling %s failed: %s", entry.key, message)
     try:
-        workspace.ledger.fail(entry, message, dag_id=worker.dag_id, dag_run_id=worker.dag_run_id)
-    except StoreError as lost:
-        # The claim went to somebody else, or the store is out of reach: its lease brings the change back by itself.
+        workspace.retry.call(
+            f"recording the failure of {entry.key}",
+            lambda: workspace.ledger.fail(entry, message, kind, dag_id=worker.dag_id, dag_run_id=worker.dag_run_id),
+        )
+    except ClaimLostError as lost:
+        # It went to somebody else, or its failure was recorded by a try whose answer was lost.
         log.warning("the failure of %s could not be recorded: %s", entry.key, lost)
-    return Failed(entry.ref, message)
+    if isinstance(error, _OF_THE_WHOLE_JOB):
+        raise error
+    return Failed(entry.ref, message, kind)
+
+
+def _give_back(workspace: Workspace, entry: LedgerEntry, worker: Worker, interruption: BaseException) -> None:
+    """Give the change back at once, in one try: whoever interrupts does not wait for long."""
+    error, kind = "interrupted while it was profiled", type(interruption).__name__
+    log.info("%s was %s (%s)", entry.key, error, kind)
+    try:
+        workspace.ledger.fail(entry, error, kind, dag_id=worker.dag_id, dag_run_id=worker.dag_run_id)
+    except StoreError as lost:
+        log.warning("%s could not be given back, and is rung again when its lease has run out: %s", entry.key, lost)
 
 
 def _why_nothing_to_do(workspace: Workspace, ref: TableRef) -> str:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from profilemesh_airflow.core.budget import queue
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from profilemesh_airflow.core.budget import Budget
     from profilemesh_airflow.core.ledger import LedgerEntry
     from profilemesh_airflow.usecases.planning import Detection
     from profilemesh_airflow.usecases.workspace import Workspace
 
 
-def record(workspace: Workspace, detection: Detection) -> list[LedgerEntry]:
+def record(workspace: Workspace, detection: Detection, budget: Budget | None = None) -> list[LedgerEntry]:
     """Write what was detected into the ledger, in one transaction.
 
-    :returns: the changes whose doorbell is due, oldest first: new ones, and those that nobody answered in time.
+    :param budget: the most that is to be rung; none is no limit.
+    :returns: the changes whose doorbell is due and for which there is budget, in the order of the queue: new ones, and
+        those that nobody answered in time.
     """
-    return workspace.ledger.record(detection.diff, detection.seen)
+    # One whose answer was lost is written again, which at worst profiles a forced table twice.
+    return workspace.retry.call(
+        "recording what changed", lambda: workspace.ledger.record(detection.diff, detection.seen, budget)
+    )
+
+
+def deferred(workspace: Workspace, to_ring: Iterable[LedgerEntry]) -> list[LedgerEntry]:
+    """The changes that wait for a refresh with budget left, the next one first.
+
+    :param to_ring: changes that this refresh is about to ring, and that wait no longer.
+    """
+    found, chosen = workspace.ledger.view(), {entry.change_id for entry in to_ring}
+    return queue(
+        entry for entry in found.entries.values() if entry.deferred(found.now) and entry.change_id not in chosen
+    )
 
 
 def waiting(workspace: Workspace, change_ids: Iterable[str]) -> list[LedgerEntry]:

@@ -21,11 +21,13 @@ class DriftReport:
     """One run of a table against its previous run.
 
     :param previous_run_id: the run it was compared with; none where there is no earlier run, and so no drift.
+    :param previous_origin: who made that run: ``profilemesh-airflow``, or ``earlier integration``.
     """
 
     ref: TableRef
     run_id: str
     previous_run_id: str | None
+    previous_origin: str | None
     findings: tuple[DriftFinding, ...]
 
     @property
@@ -39,6 +41,7 @@ class DriftReport:
             "table_key": self.ref.key,
             "run_id": self.run_id,
             "previous_run_id": self.previous_run_id,
+            "previous_origin": self.previous_origin,
             "severity": self.severity,
             "drifted": len(self.findings),
             "findings": [finding.as_dict() for finding in self.findings[:limit]],
@@ -46,7 +49,7 @@ class DriftReport:
 
 
 def latest_profile(workspace: Workspace, name: str) -> StoredProfile:
-    """The latest committed profile of a table.
+    """The latest committed profile of a table, or, where there is none, the latest of the earlier integration.
 
     :param name: the table's key, or a name that only one table has.
     :raises UnknownTableError: the plan lists no such table, or several.
@@ -65,15 +68,13 @@ def drift_of(workspace: Workspace, ref: TableRef) -> DriftReport:
     latest = _latest(workspace, ref)
     previous = workspace.results.previous(latest)
     if previous is None:
-        return DriftReport(ref, latest.run_id, None, ())
+        return DriftReport(ref, latest.run_id, None, None, ())
     findings = find_drift(_snapshot(previous), _snapshot(latest), thresholds)
-    return DriftReport(ref, latest.run_id, previous.run_id, findings)
+    return DriftReport(ref, latest.run_id, previous.run_id, previous.origin, findings)
 
 
 def _latest(workspace: Workspace, ref: TableRef) -> StoredProfile:
-    # Looking must not make a store.
-    made, _ = workspace.store.version()
-    profile = workspace.results.latest(ref.key) if made else None
+    profile = workspace.results.latest(ref.key)
     if profile is None:
         raise ProfileError(f"table {ref.display} was not profiled yet; `profilemesh-airflow status` says why")
     return profile

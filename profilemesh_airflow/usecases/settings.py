@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from profilemesh_airflow.core.budget import Budget
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.core.drift import Thresholds
 from profilemesh_airflow.core.fingerprint import canonical_json
@@ -14,8 +15,11 @@ from profilemesh_airflow.core.plan import Identity, Partition, Sampling, TableSe
 from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.exceptions import NotBuiltError
 from profilemesh_airflow.store import TableNames
+from profilemesh_airflow.usecases.retry import Retry
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from profilemesh_airflow.config import ConnectionConfig, ProfileMeshConfig, ProfilingConfig, TableConfig
     from profilemesh_airflow.core.table import TableRef
 
@@ -24,6 +28,18 @@ ConnectionResolver = Callable[[str], ConnectionSettings]
 
 #: What a configuration may say beside ``conn_id``, and then has the last word.
 _OVERRIDES = ("host", "port", "database", "username", "schema", "account", "warehouse", "role", "filepath")
+
+
+@dataclass(frozen=True)
+class TableCare:
+    """How a table is treated, whatever is computed of it: none of this is part of its fingerprint.
+
+    :param priority: a greater one is rung first where there is a budget.
+    :param timeout: how long one try of its profile may take; none is no limit.
+    """
+
+    priority: int = 0
+    timeout: timedelta | None = None
 
 
 def identity_of(model: ProfileMeshConfig) -> Identity:
@@ -43,8 +59,21 @@ def policy_of(model: ProfileMeshConfig) -> Policy:
         redeliver_after=settings.redeliver_after,
         lease=settings.lease,
         max_attempts=settings.max_attempts,
+        budget=Budget(settings.budget.tables, settings.budget.bytes) if settings.budget else None,
+        deadline=settings.deadline,
         profile_after=settings.profile_after,
         on_empty=settings.on_empty,
+    )
+
+
+def retry_of(model: ProfileMeshConfig) -> Retry:
+    """How often, and after which waits, what failed for a passing reason is tried again within the task."""
+    settings = model.retry
+    return Retry(
+        settings.retries if settings.enabled else 0,
+        settings.min_backoff,
+        settings.max_backoff,
+        exponential=settings.backoff_strategy == "exponential",
     )
 
 
@@ -102,6 +131,13 @@ def settings_by_ref(model: ProfileMeshConfig) -> dict[TableRef, TableSettings]:
         )
         for table in profiling.tables
     }
+
+
+def care_by_ref(model: ProfileMeshConfig) -> dict[TableRef, TableCare]:
+    """How each listed table is treated. Equal ones are one object."""
+    shared = cache(TableCare)
+    usual = model.profiling.timeout
+    return {table.ref: shared(table.priority, table.timeout or usual) for table in model.profiling.tables}
 
 
 def _metrics(table: TableConfig, profiling: ProfilingConfig) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from profilemesh_airflow.exceptions import ConfigError
 from profilemesh_airflow.store import Ledger, Results, Store
 from profilemesh_airflow.usecases.settings import (
     ConnectionResolver,
+    care_by_ref,
     connection_of,
     identity_of,
     policy_of,
     refs_of,
+    retry_of,
     settings_by_ref,
     table_names_of,
 )
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.plan import Identity, TableSettings
     from profilemesh_airflow.core.policy import Policy
     from profilemesh_airflow.core.table import TableRef
+    from profilemesh_airflow.usecases.retry import Retry
+    from profilemesh_airflow.usecases.settings import TableCare
 
 
 def _no_connections(conn_id: str) -> ConnectionSettings:
@@ -45,6 +49,7 @@ class Workspace:
         self._connections = connections
         self.identity: Identity = identity_of(config.model)
         self.policy: Policy = policy_of(config.model)
+        self.retry: Retry = retry_of(config.model)
 
     @cached_property
     def refs(self) -> tuple[TableRef, ...]:
@@ -55,6 +60,11 @@ class Workspace:
     def settings(self) -> Mapping[TableRef, TableSettings]:
         """What is computed for each listed table."""
         return settings_by_ref(self.config.model)
+
+    @cached_property
+    def care(self) -> Mapping[TableRef, TableCare]:
+        """How each listed table is treated, whatever is computed of it."""
+        return care_by_ref(self.config.model)
 
     @cached_property
     def source_settings(self) -> ConnectionSettings:
@@ -88,8 +98,8 @@ class Workspace:
 
     @cached_property
     def results(self) -> Results:
-        """The results of this configuration, in a store that is ready to be written."""
-        return self.store.results(self.identity)
+        """The results of this configuration, and those of the earlier integration; reading them makes no store."""
+        return self.store.results(self.identity, self.refs)
 
     def close(self) -> None:
         """Give back every connection."""

@@ -10,8 +10,8 @@ TABLE = ["table_key", "schema", "table", "asset_uri", "metrics", "partition", "s
 FINGERPRINT = ["settings", "schema", "data"]
 REASON = ["kind", "field", "before", "after"]
 PROFILED = ["table_key", "run_id", "row_count", "columns", "seconds", "queries"]
-STATUS = ["table_key", "state", "reasons", "attempts", "last_profiled_at", "last_run_id"]
-RESULTS = ["table_key", "run_id", "profiled_at", "row_count", "columns"]
+STATUS = ["table_key", "state", "reasons", "attempts", "last_profiled_at", "last_run_id", "queue_place"]
+RESULTS = ["table_key", "run_id", "profiled_at", "row_count", "origin", "columns"]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_document_of_a_profile(walked):
     assert list(document) == ["profiled", "skipped", "failed"]
     assert [list(each) for each in document["profiled"]] == [PROFILED, PROFILED]
     assert [list(each) for each in document["skipped"]] == [["table_key", "why"]] * 2
-    assert [list(each) for each in document["failed"]] == [["table_key", "error"]]
+    assert [list(each) for each in document["failed"]] == [["table_key", "error", "error_type"]]
     assert isinstance(document["profiled"][0]["columns"], int)
 
 

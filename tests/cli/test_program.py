@@ -23,7 +23,7 @@ from profilemesh_airflow.exceptions import (
     WarehouseError,
 )
 
-COMMANDS = ["plan", "diff", "profile", "status", "results", "store upgrade"]
+COMMANDS = ["plan", "diff", "profile", "status", "results", "replay", "doctor", "store upgrade"]
 
 
 class OpenedWorkspace:
@@ -49,7 +49,16 @@ def test_the_help_lists_the_commands_in_the_order_in_which_they_are_needed():
 
     listed = result.stdout.split("Commands:")[1].split("\n")[1:]
     assert result.exit_code == 0
-    assert [line.split()[0] for line in listed if line] == ["plan", "diff", "profile", "status", "results", "store"]
+    assert [line.split()[0] for line in listed if line] == [
+        "plan",
+        "diff",
+        "profile",
+        "status",
+        "results",
+        "replay",
+        "doctor",
+        "store",
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -145,7 +154,7 @@ def test_an_interrupt_is_quiet_and_has_the_exit_code_of_shells():
 
 def test_help_answers_without_loading_what_only_commands_need():
     code = "import sys; from profilemesh_airflow.cli import main; main(['--help'], standalone_mode=False); " + (
-        "print(sorted({'airflow', 'sqlalchemy', 'pydantic', 'yaml', 'rich', 'alembic'} & set(sys.modules)))"
+        "print(sorted({'airflow', 'sqlalchemy', 'pydantic', 'yaml', 'rich', 'alembic', 'httpx'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

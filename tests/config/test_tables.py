@@ -166,6 +166,21 @@ def test_a_configuration_without_tables_is_an_error(
             "profiling.tables[0].histogram_bins: 1001 is not allowed; it must be at most 1000",
         ),
         (
+            "{table: t, timeout: soon}",
+            "profiling.tables[0].timeout: 'soon' is not a duration; write it as 90s, 15m, 24h, 7d or 1h30m",
+        ),
+        (
+            "{table: t, priority: 11}",
+            "profiling.tables[0].priority: 11 is not allowed; it must be at most 10",
+        ),
+        (
+            "{table: t, priority: -11}",
+            "profiling.tables[0].priority: -11 is not allowed; it must be at least -10",
+        ),
+        ("{table: t, priority: high}", "profiling.tables[0].priority: 'high' is not a whole number"),
+        ("{table: t, priority: 1.5}", "profiling.tables[0].priority: 1.5 is not a whole number"),
+        ("{table: t, priority: yes}", "profiling.tables[0].priority: true is not a number"),
+        (
             "{table: t, metrics: []}",
             "profiling.tables[0].metrics: lists no metric; name at least one, or leave the key out to have all of them",
         ),

@@ -69,9 +69,10 @@ def test_every_key_of_the_format_has_the_value_that_is_written() -> None:
     model = load_config(EXAMPLES / "full.yml", {}).model
     data = json.loads((EXAMPLES / "full.json").read_text())
     dumped = plain(model)
-    data["profiling"]["tables"][0]["metrics"] = ["count", "min", "max"]
+    data["profiling"]["tables"][0].update(metrics=["count", "min", "max"], timeout=7200)
+    data["profiling"]["timeout"] = 1800
     data["hooks"]["hooks"][0]["log_level"] = "WARNING"
-    data["airflow"].update(redeliver_after=90, lease=7200, profile_after=129600)
+    data["airflow"].update(redeliver_after=90, lease=7200, deadline=259200, profile_after=129600)
     assert contains(dumped, data) == []
 
 
@@ -101,6 +102,8 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
                     "histogram_bins": None,
                     "compute_histograms": None,
                     "max_distinct_values": None,
+                    "timeout": None,
+                    "priority": 0,
                 }
             ],
             "metrics": [
@@ -122,6 +125,7 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
             "compute_histograms": True,
             "histogram_bins": 10,
             "default_sample_ratio": 1.0,
+            "timeout": None,
         },
         "drift_detection": {
             "strategy": "absolute_threshold",
@@ -176,6 +180,7 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
             "lease": 3600,
             "max_attempts": 5,
             "budget": None,
+            "deadline": 86400,
             "listen_to_upstream": False,
             "profile_after": 86400,
             "on_empty": "pass",

@@ -1,18 +1,19 @@
-"""The life of a change: each step, and what holds after any sequence of steps."""
+"""The life of a change: what each step makes of it."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis import given, strategies as st
 
 from profilemesh_airflow.core.diff import Change, Reason
-from profilemesh_airflow.core.fingerprint import Fingerprint
 from profilemesh_airflow.core.ledger import (
     CLAIMED,
     CLOSED,
+    FORCED_PRIORITY,
+    LEASE_EXPIRED,
     OPEN,
     PARKED,
     PROFILED,
@@ -20,46 +21,20 @@ from profilemesh_airflow.core.ledger import (
     WITHDRAWN,
     Claimed,
     Committed,
+    Deferred,
     Detected,
-    Failed,
+    Expired,
     Removed,
+    Renewed,
     Returned,
     Rung,
     advance,
-    opened,
 )
 from profilemesh_airflow.core.policy import LONGEST_WAIT, Policy
-from profilemesh_airflow.core.table import TableRef
+from tests.core.changes import AFTER_LEASE, CLAIM, DONE, FAIL, NOW, PARK, POLICY, REF, VANISH, after, at, change, kinds
 
-NOW = datetime(2024, 1, 1, tzinfo=timezone.utc)
 LATER = NOW + timedelta(minutes=1)
-POLICY = Policy(redeliver_after=timedelta(minutes=15), lease=timedelta(hours=1), max_attempts=2)
-AFTER_LEASE = NOW + POLICY.lease
-REF = TableRef("orders", "sales")
-
-
-def at(version):
-    return Fingerprint("settings", "schema", version)
-
-
-def change(version, *, forced=None):
-    reasons = [Reason("data", "version", "0", version)]
-    return Change(REF, (*reasons, *([Reason("forced", "request", None, forced)] if forced else [])), at(version))
-
-
-def after(*steps, now=NOW, policy=POLICY, first=None):
-    entry = opened("id", first or change("1"), NOW)
-    for step in steps:
-        entry = advance(entry, step, now, policy)
-    return entry
-
-
-def kinds(entry):
-    return [reason.kind for reason in entry.reasons]
-
-
-CLAIM, FAIL, DONE = Claimed("worker"), Failed("boom"), Committed(at("1"), "run")
-PARK = (CLAIM, FAIL, CLAIM, FAIL)
+VANISHED_TWICE = (*VANISH, CLAIM, AFTER_LEASE + POLICY.lease, Expired())
 
 
 @pytest.mark.parametrize(
@@ -92,6 +67,20 @@ PARK = (CLAIM, FAIL, CLAIM, FAIL)
         ((*PARK, Returned()), CLOSED, WITHDRAWN),
         ((*PARK, Removed()), CLOSED, RETIRED),
         ((CLAIM, FAIL, Detected(change("2")), CLAIM, FAIL), OPEN, None),
+        ((Deferred(),), OPEN, None),
+        ((CLAIM, Renewed()), CLAIMED, None),
+        ((CLAIM, AFTER_LEASE, Renewed()), CLAIMED, None),
+        ((CLAIM, AFTER_LEASE, Returned()), CLOSED, WITHDRAWN),
+        (VANISH, OPEN, None),
+        ((*VANISH, CLAIM), CLAIMED, None),
+        ((CLAIM, FAIL, *VANISH), PARKED, None),
+        (VANISHED_TWICE, PARKED, None),
+        ((*VANISH, DONE), CLOSED, PROFILED),
+        ((*VANISHED_TWICE, DONE), CLOSED, PROFILED),
+        ((CLAIM, AFTER_LEASE, DONE), CLOSED, PROFILED),
+        ((*VANISH, Detected(change("2")), DONE), OPEN, None),
+        ((*VANISH, Detected(change("2")), Committed(at("2"), "run")), CLOSED, PROFILED),
+        ((CLAIM, Detected(change("2")), AFTER_LEASE, Expired()), OPEN, None),
     ],
 )
 def test_every_step_leads_to_its_state(steps, state, outcome):
@@ -105,9 +94,17 @@ def test_every_step_leads_to_its_state(steps, state, outcome):
         ((), DONE),
         ((), FAIL),
         ((CLAIM,), Claimed("another")),
-        ((CLAIM, FAIL), DONE),
+        ((CLAIM, AFTER_LEASE), Claimed("another")),
+        ((CLAIM, FAIL), FAIL),
         (PARK, CLAIM),
+        ((), Renewed()),
+        (VANISH, Renewed()),
+        (VANISH, FAIL),
+        ((), Expired()),
+        ((CLAIM,), Expired()),
+        (VANISH, Expired()),
         *(((Returned(),), step) for step in (Detected(change("2")), Returned(), Removed(), Rung(), CLAIM, FAIL, DONE)),
+        *(((Returned(),), step) for step in (Renewed(), Expired(), Deferred())),
     ],
 )
 def test_a_step_that_cannot_happen_is_refused(steps, impossible):
@@ -154,17 +151,85 @@ def test_a_claim_is_held_until_its_lease_ends():
     assert not entry.held(AFTER_LEASE)
     assert not entry.to_ring(NOW)
     assert entry.to_ring(AFTER_LEASE)
-    second = advance(entry, Claimed("second"), AFTER_LEASE, POLICY)
+    second = after(*VANISH, Claimed("second"))
     assert (second.token, second.claimed_by) == (2, "second")
 
 
-def test_a_change_whose_worker_vanished_is_withdrawn_when_the_table_returns():
-    assert advance(after(CLAIM), Returned(), AFTER_LEASE, POLICY).outcome == WITHDRAWN
+def test_a_heartbeat_moves_the_lease_and_nothing_else():
+    before, now = after(CLAIM), NOW + timedelta(minutes=59)
+    renewed = advance(before, Renewed(), now, POLICY)
+    assert renewed == replace(before, lease_until=now + POLICY.lease, updated_at=now)
+    assert renewed.held(AFTER_LEASE)
+
+
+def test_a_lease_that_ran_out_is_an_attempt_with_its_own_error():
+    entry = after(Rung(), *VANISH)
+    assert (entry.attempts, entry.last_error_type, entry.last_error_at) == (1, LEASE_EXPIRED, AFTER_LEASE)
+    assert "worker" in entry.last_error
+    assert (entry.claimed_by, entry.lease_until) == (None, None)
+    assert entry.next_ring_at == NOW + POLICY.redeliver_after
+
+
+def test_a_lease_that_ran_out_on_an_older_target_does_not_count():
+    entry = after(CLAIM, Detected(change("2")), AFTER_LEASE, Expired())
+    assert (entry.attempts, entry.last_error_type, entry.next_ring_at) == (0, LEASE_EXPIRED, NOW)
+
+
+def test_a_late_commit_counts_as_one_in_time():
+    late, in_time = after(*VANISH, DONE), after(CLAIM, AFTER_LEASE, DONE)
+    assert (late.outcome, late.run_id, late.closed_at) == (in_time.outcome, in_time.run_id, in_time.closed_at)
+
+
+def test_a_late_commit_on_an_older_target_leaves_the_change_due_at_once():
+    entry = after(*VANISH, Detected(change("2")), Rung(), DONE)
+    assert (entry.state, entry.target, entry.next_ring_at) == (OPEN, at("2"), AFTER_LEASE)
+
+
+@pytest.mark.parametrize(
+    ("back", "trusted"),
+    [(timedelta(0), True), (timedelta(minutes=1), True), (timedelta(minutes=1, microseconds=1), False)],
+)
+def test_leases_and_waits_are_not_trusted_when_the_clock_was_set_back(back, trusted):
+    claimed, rung = after(CLAIM), after(Rung())
+    assert claimed.held(NOW - back) == trusted
+    assert claimed.expired(NOW - back) == claimed.waiting(NOW - back) == claimed.to_ring(NOW - back) == (not trusted)
+    assert rung.to_ring(NOW - back) == (not trusted)
+
+
+def test_a_step_after_the_clock_was_set_back_is_trusted_again():
+    back = NOW - timedelta(days=1)
+    assert not after(Rung(), back, Rung()).to_ring(back)
+    assert after(CLAIM, back, Renewed()).held(back)
+
+
+def test_a_deferred_change_gains_urgency_until_it_is_rung_or_claimed():
+    waits = after(Deferred(), Deferred(), first=change("1", priority=3))
+    assert (waits.deferrals, waits.urgency, waits.next_ring_at) == (2, 5, NOW)
+    assert waits.deferred(NOW)
+    assert [advance(waits, step, NOW, POLICY).deferrals for step in (Rung(), CLAIM)] == [0, 0]
+    assert not after().deferred(NOW)
+    assert not after(Deferred(), CLAIM, FAIL).deferred(NOW)
+
+
+def test_a_forced_change_is_more_urgent_than_any_priority():
+    assert after(first=change("1", priority=10, forced="now")).urgency == FORCED_PRIORITY > 10
+
+
+def test_a_refresh_brings_priority_and_size_up_to_date():
+    entry = after(Deferred(), Detected(change("1", priority=7, estimated_bytes=512)))
+    assert (entry.priority, entry.estimated_bytes, entry.deferrals, entry.target_revision) == (7, 512, 1, 1)
+    moved = after(Detected(change("2", priority=7, estimated_bytes=512)))
+    assert (moved.priority, moved.estimated_bytes) == (7, 512)
 
 
 def test_a_failure_on_an_older_target_does_not_count():
     entry = after(CLAIM, Detected(change("2")), FAIL)
-    assert (entry.attempts, entry.last_error, entry.next_ring_at) == (0, "boom", NOW)
+    assert (entry.attempts, entry.last_error, entry.last_error_type, entry.next_ring_at) == (
+        0,
+        "boom",
+        "ProfileError",
+        NOW,
+    )
 
 
 @pytest.mark.parametrize(("rings", "minutes"), [(1, 15), (2, 30), (3, 60), (7, 960), (8, 1440), (1000, 1440)])
@@ -186,122 +251,3 @@ def test_a_removed_table_says_so_in_its_reasons():
 def test_a_wait_never_shrinks_nor_outgrows_a_day(redeliver_after, times):
     policy = Policy(redeliver_after=redeliver_after)
     assert redeliver_after <= policy.wait(times) <= policy.wait(times + 1) <= max(redeliver_after, LONGEST_WAIT)
-
-
-class LifeOfAChange(RuleBasedStateMachine):
-    """Random steps at random times, beside a model that knows only promises.
-
-    The model remembers what a commit has to answer: the present target, and the latest force.
-    """
-
-    @initialize()
-    def start(self):
-        self.now = NOW
-        self.entry = opened("id", change("1"), NOW)
-        self.force_unanswered = False
-        self.seen_at_claim = None
-
-    def step(self, step):
-        before = self.entry
-        self.entry = advance(before, step, self.now, POLICY)
-        assert self.entry.token >= before.token
-        assert self.entry.target_revision >= before.target_revision
-
-    def alive(self):
-        return self.entry.state != CLOSED
-
-    def claimed(self):
-        return self.entry.state == CLAIMED
-
-    @rule(by=st.sampled_from([timedelta(0), timedelta(minutes=10), timedelta(hours=2), timedelta(minutes=-5)]))
-    def pass_time(self, by):
-        self.now += by
-
-    @precondition(alive)
-    @rule(version=st.sampled_from("123"), forced=st.booleans())
-    def detect(self, version, forced):
-        before = self.entry
-        self.step(Detected(change(version, forced="test" if forced else None)))
-        self.force_unanswered |= forced
-        moved = version != before.target.data
-        if forced:
-            self.seen_at_claim = self.seen_at_claim and (self.seen_at_claim[0], True)
-        assert self.entry.target == at(version)
-        assert (self.entry.target_revision > before.target_revision) == (moved or forced)
-        if moved or forced:
-            assert self.entry.state in (OPEN, CLAIMED)
-            assert self.entry.to_ring(self.now) or self.entry.held(self.now)
-
-    @precondition(alive)
-    @rule()
-    def return_to_baseline(self):
-        held = self.entry.held(self.now)
-        self.step(Returned())
-        assert (self.entry.state == CLOSED) == (not held and not self.force_unanswered)
-
-    @precondition(alive)
-    @rule()
-    def ring(self):
-        self.step(Rung())
-        assert not self.entry.to_ring(self.now)
-
-    @precondition(lambda self: self.alive() and self.entry.waiting(self.now))
-    @rule()
-    def claim(self):
-        token = self.entry.token
-        self.step(Claimed("worker"))
-        # What the worker knows: the target, and whether somebody forces it from now on.
-        self.seen_at_claim = (self.entry.target_revision, False)
-        assert self.entry.token == token + 1
-        assert self.entry.held(self.now)
-
-    @precondition(claimed)
-    @rule()
-    def fail(self):
-        before = self.entry
-        self.step(Failed("boom"))
-        assert self.entry.state in (OPEN, PARKED)
-        assert (self.entry.state == PARKED) == (self.entry.attempts >= POLICY.max_attempts)
-        assert self.entry.target == before.target
-
-    @precondition(claimed)
-    @rule(version=st.sampled_from("123"))
-    def commit(self, version):
-        revision, forced_since = self.seen_at_claim
-        wanted = self.entry.target
-        moved = self.entry.target_revision != revision
-        self.step(Committed(at(version), "run"))
-        assert (self.entry.state == CLOSED) == (not moved or (at(version) == wanted and not forced_since))
-        self.force_unanswered = forced_since
-        self.seen_at_claim = None
-        if self.alive():
-            assert self.entry.to_ring(self.now)
-
-    @precondition(alive)
-    @rule()
-    def remove(self):
-        self.step(Removed())
-        assert self.entry.outcome == RETIRED
-
-    @precondition(lambda self: not self.alive())
-    @rule(step=st.sampled_from([Detected(change("9")), Returned(), Removed(), Rung(), CLAIM, FAIL, DONE]))
-    def touch_a_closed_one(self, step):
-        with pytest.raises(ValueError, match="closed"):
-            advance(self.entry, step, self.now, POLICY)
-
-    @invariant()
-    def fields_agree_with_the_state(self):
-        entry = getattr(self, "entry", None)
-        if entry is None:
-            return
-        assert (entry.state == CLAIMED) == (entry.claimed_by is not None) == (entry.lease_until is not None)
-        assert (entry.state == CLOSED) == (entry.outcome is not None) == (entry.closed_at is not None)
-        assert (entry.outcome == PROFILED) == (entry.run_id is not None)
-        assert bool(entry.forced_revision) == self.force_unanswered or entry.state == CLOSED
-        assert ("forced" in kinds(entry)) == bool(entry.forced_revision)
-        assert entry.attempts <= POLICY.max_attempts
-        assert entry.claimed_revision <= entry.target_revision
-
-
-TestLifeOfAChange = LifeOfAChange.TestCase
-TestLifeOfAChange.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

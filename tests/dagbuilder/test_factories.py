@@ -125,7 +125,7 @@ def test_a_wrong_configuration_is_the_import_error_of_the_file(tmp_path):
         build_profiling_dags(tmp_path / "nowhere.yml")
 
 
-@pytest.mark.parametrize("option", ["topology: partitioned", "listen_to_upstream: true", "budget: {tables: 5}"])
+@pytest.mark.parametrize("option", ["topology: partitioned", "listen_to_upstream: true"])
 def test_what_is_not_built_is_refused_by_name(config, option):
     config.write_text(CONFIG.replace("airflow: {", f"airflow: {{{option}, "))
     with pytest.raises(NotBuiltError, match=rf"airflow\.{option.split(':')[0]}"):

@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from profilemesh_airflow import (
     ProfileMeshDetectOperator,
     ProfileMeshDriftOperator,
     ProfileMeshLineageOperator,
     ProfileMeshProfilingOperator,
-    ProfileMeshRingOperator,
-    ProfileMeshTableOperator,
 )
-from profilemesh_airflow.assets import changes_alias, table_asset
+from profilemesh_airflow.assets import table_asset
 from profilemesh_airflow.compat.airflow import AirflowSkipException
-from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.exceptions import ProfileError, UnknownTableError, WarehouseError
-
-IDENTITY = Identity("test", "shop")
-
-
-@pytest.fixture
-def shop(tmp_path, monkeypatch):
-    """A database with two tables, its configuration, and a function that runs SQL in it."""
-    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
-    database = tmp_path / "shop.db"
-
-    def run(script: str) -> None:
-        with sqlite3.connect(database) as connection:
-            connection.executescript(script)
-        connection.close()
-
-    run(
-        "CREATE TABLE orders (id INTEGER, amount REAL); INSERT INTO orders VALUES (1, 10.0), (2, 20.0);"
-        "CREATE TABLE customers (name TEXT); INSERT INTO customers VALUES ('ann');"
-    )
-    path = tmp_path / "config.yml"
-    path.write_text(
-        "environment: test\n"
-        f"source: {{name: shop, type: sqlite, filepath: {database}}}\n"
-        "profiling: {tables: [{table: orders}, {table: customers}]}\n"
-    )
-    return SimpleNamespace(config=str(path), run=run)
-
-
-class Context(dict):
-    """What a task is handed, as far as the operators look at it."""
-
-    def __init__(self, conf=None, **params):
-        self.xcom = {}
-        instance = SimpleNamespace(
-            dag_id="dag",
-            run_id="run",
-            task_id="task",
-            try_number=1,
-            xcom_push=lambda key, value: self.xcom.update({key: value}),
-        )
-        run = SimpleNamespace(conf=conf)
-        super().__init__(ti=instance, run_id="run", dag_run=run, params=params, outlet_events=OutletEventAccessors())
-
-    def _push(self, key, value):
-        self.xcom[key] = value
-
-
-def refresh(shop, **params):
-    return ProfileMeshDetectOperator(task_id="detect", config_path=shop.config).execute(Context(**params))
-
-
-def ring(shop, chunk):
-    context = Context()
-    ProfileMeshRingOperator(task_id="ring", config_path=shop.config, change_ids=chunk).execute(context)
-    return context["outlet_events"][changes_alias(IDENTITY)].asset_alias_events
-
-
-def profile(shop, table, context=None, **arguments):
-    operator = ProfileMeshTableOperator(task_id="profile", config_path=shop.config, table=table, **arguments)
-    return operator.execute(context or Context())
+from profilemesh_airflow.hooks.profilemesh import ProfileMeshHook
+from tests.operators.tasks import IDENTITY, Context, profile, refresh, ring
 
 
 def test_a_refresh_rings_for_every_changed_table_with_its_reasons(shop):
@@ -205,6 +141,15 @@ def test_several_tables_are_profiled_though_one_fails_and_then_the_task_fails(sh
     with pytest.raises(ProfileError, match="1 of 2 tables"):
         operator.execute(context)
     assert [result["dataset_name"] for result in context.xcom["profiling_results"]["results"]] == ["customers"]
+
+
+def test_an_edit_of_the_configuration_between_detection_and_ring_does_not_change_what_is_rung(shop):
+    (chunk,) = refresh(shop)
+    Path(shop.config).write_text(Path(shop.config).read_text().replace(", {table: customers}", ""))
+    assert {event.extra["table_key"] for event in ring(shop, chunk)} == {"customers", "orders"}
+    assert refresh(shop) == []
+    with ProfileMeshHook(shop.config).workspace() as workspace:
+        assert set(workspace.ledger.open_entries()) == {"orders"}
 
 
 def test_named_tables_alone_are_profiled(shop):

@@ -74,6 +74,8 @@ def test_an_option_that_changes_what_is_computed_moves_the_tables_it_is_for(befo
         ("table: orders}", "table: orders} # the main one"),
         ("table: orders}", "table: orders, metrics: [mean, histogram, count], histogram_bins: 10}"),
         ("table: orders}", "table: orders, partition: {strategy: all}, sampling: {enabled: false}}"),
+        ("table: orders}", "table: orders, timeout: 5m, priority: 3}"),
+        ("  histogram_bins: 10", "  timeout: 1h\n  histogram_bins: 10"),
         ("password: one", "password: two"),
         ("host: db", "host: db.internal.example"),
         ("username: u", "username: somebody_else"),

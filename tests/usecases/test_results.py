@@ -4,6 +4,7 @@ import pytest
 
 from profilemesh_airflow.exceptions import NotBuiltError, ProfileError, UnknownTableError
 from profilemesh_airflow.usecases.results import drift_of, latest_profile
+from tests.earlier import AMOUNT, earlier_in
 
 
 def latest(project, name):
@@ -46,6 +47,7 @@ def test_a_first_run_has_no_drift(shop):
         "table_key": "orders",
         "run_id": run_id,
         "previous_run_id": None,
+        "previous_origin": None,
         "severity": None,
         "drifted": 0,
         "findings": [],
@@ -62,6 +64,7 @@ def test_a_table_is_compared_with_its_own_previous_run_and_no_others(shop):
     report = drift(shop, "orders")
 
     assert (report.run_id, report.previous_run_id, report.severity) == (second, first, "high")
+    assert report.previous_origin == "profilemesh-airflow"
     assert report.as_dict()["findings"] == [
         {
             "column": None,
@@ -100,3 +103,47 @@ def test_drift_by_a_strategy_that_is_not_built_is_refused(shop):
 
     with pytest.raises(NotBuiltError, match="ml_based"):
         drift(shop, "orders")
+
+
+def test_looking_makes_no_store(shop):
+    with pytest.raises(ProfileError, match="was not profiled yet"):
+        latest(shop, "orders")
+
+    assert not shop.store.exists()
+
+
+def test_a_table_that_only_the_earlier_integration_profiled_has_that_profile(shop):
+    earlier_in(shop.store).profile("old", "orders", {("amount", "REAL"): AMOUNT}, schema=None)
+    before = shop.digest()
+
+    found = latest(shop, "orders")
+
+    assert (found.run_id, found.origin, found.row_count) == ("old", "earlier integration", 3)
+    assert shop.digest() == before
+    with pytest.raises(ProfileError, match="table users was not profiled yet"):
+        latest(shop, "users")
+
+
+def test_the_first_profile_is_compared_with_the_last_of_the_earlier_integration(shop):
+    earlier = earlier_in(shop.store)
+    earlier.profile("old", "orders", {("amount", "REAL"): {**AMOUNT, "mean": "17.5"}}, schema=None, row_count=1)
+    ours = shop.profile("orders")["orders"].run_id
+
+    report = drift(shop, "orders")
+
+    assert (report.run_id, report.previous_run_id, report.previous_origin) == (ours, "old", "earlier integration")
+    assert [(each.column, each.metric, each.before, each.after, each.severity) for each in report.findings] == [
+        (None, "count", 1, 3, "high"),
+        ("amount", "mean", 17.5, 8.75, "high"),
+    ]
+
+    shop.profile("orders")
+    assert drift(shop, "orders").previous_run_id == ours
+
+
+def test_a_row_count_that_the_earlier_integration_did_not_keep_is_not_compared(shop):
+    earlier_in(shop.store).profile("old", "orders", {("id", "INTEGER"): {"max": "3"}}, schema=None, row_count=None)
+    shop.profile("orders")
+
+    assert drift(shop, "orders").findings == ()
+    assert drift(shop, "orders").previous_run_id == "old"

@@ -33,7 +33,7 @@ def test_an_error_of_the_database_that_repeats_the_password_is_kept_without_it(s
         monkeypatch.setattr(workspace.warehouse, "profile", refused)
         outcome = profile_change(workspace, workspace.refs[0], Worker("test"))
 
-    assert outcome == Failed(workspace.refs[0], "RuntimeError: no login with *** on server two")
+    assert outcome == Failed(workspace.refs[0], "RuntimeError: no login with *** on server two", "RuntimeError")
     assert SECRET not in caplog.text
     assert SECRET.encode() not in everything_stored(shop)
     assert b"no login with ***" in everything_stored(shop)
@@ -48,12 +48,14 @@ def closed_port():
 
 def test_a_database_that_cannot_be_reached_is_named_by_its_place_alone(shop, closed_port, caplog):
     source = {"name": "shop", "type": "postgres", "host": "127.0.0.1", "port": closed_port, "database": "shop"}
-    shop.configure("orders", source={**source, "username": "reader", "password": SECRET})
+    quick = {"retries": 1, "min_backoff": 0.01, "max_backoff": 0.01}
+    shop.configure("orders", source={**source, "username": "reader", "password": SECRET}, retry=quick)
 
     with caplog.at_level(logging.DEBUG), shop.open() as workspace, pytest.raises(WarehouseError) as caught:
         detect(workspace)
 
     assert re.search(rf"postgres database shop at 127.0.0.1:{closed_port}", str(caught.value))
+    assert "reading the catalog failed, try 1 of 2" in caplog.text
     assert SECRET not in f"{caught.value} {caught.value!r} {caught.value.__cause__} {caplog.text}"
 
 
@@ -61,7 +63,7 @@ def test_the_login_of_an_airflow_connection_is_secret_too(shop, closed_port):
     shop.connections["warehouse"] = ConnectionSettings(
         "postgres", host="127.0.0.1", port=closed_port, database="shop", username="reader", password=SECRET
     )
-    shop.configure("orders", source={"name": "shop", "conn_id": "warehouse"})
+    shop.configure("orders", source={"name": "shop", "conn_id": "warehouse"}, retry={"enabled": False})
 
     with shop.open() as workspace, pytest.raises(WarehouseError) as caught:
         detect(workspace)

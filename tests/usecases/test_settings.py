@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from profilemesh_airflow.config import parse_config
+from profilemesh_airflow.core.budget import Budget
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.core.drift import Thresholds
 from profilemesh_airflow.core.plan import METRICS, Identity, Partition, Sampling
@@ -107,12 +108,17 @@ def test_the_identity_is_environment_and_source():
 
 
 def test_the_policy_is_the_section_airflow():
-    rest = "airflow: {redeliver_after: 90s, lease: 2h, max_attempts: 3, profile_after: 7d, on_empty: warn}\n"
+    rest = (
+        "airflow: {redeliver_after: 90s, lease: 2h, max_attempts: 3, budget: {tables: 5, bytes: 10GB}, deadline: 3d, "
+        "profile_after: 7d, on_empty: warn}\n"
+    )
 
     assert policy_of(model("profiling: {tables: [{table: b}]}\n" + rest)) == Policy(
         redeliver_after=timedelta(seconds=90),
         lease=timedelta(hours=2),
         max_attempts=3,
+        budget=Budget(tables=5, bytes=10**10),
+        deadline=timedelta(days=3),
         profile_after=timedelta(days=7),
         on_empty="warn",
     )
