@@ -44,6 +44,7 @@ test-sqlalchemy14: .venv-sqlalchemy14/stamp  ## the tests that need no Airflow, 
 bench: .venv/stamp-dev  ## the benchmarks: each beside the least it could cost
 	$(BIN)/python -m tests.benchmarks.profile_flights
 	$(BIN)/python -m tests.benchmarks.parse_and_plan
+	$(BIN)/python -m tests.benchmarks.ledger_load
 
 lint: .venv/stamp-dev  ## ruff, mypy and the contract between the layers
 	$(BIN)/ruff check .

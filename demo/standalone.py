@@ -109,7 +109,7 @@ class Standalone:
         """
         self._write_files()
         if self.components != STANDALONE:
-            self._migrate()
+            self.run_command("db", "migrate")
         for component in self.components:
             self.start_component(component)
 
@@ -134,6 +134,18 @@ class Standalone:
         session.kill()
         process.wait()
         del self._running[component]
+
+    def run_command(self, *arguments: str) -> None:
+        """Run an ``airflow`` command to its end; what it prints is appended to ``commands.log``.
+
+        :raises AirflowError: it failed.
+        """
+        log = self.home / "commands.log"
+        with log.open("ab") as output:
+            command = [str(self._wrappers / "airflow"), *arguments]
+            done = subprocess.run(command, env=self.env, stdout=output, stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            raise AirflowError(f"`airflow {shlex.join(arguments)}` ended with {done.returncode}; see {log}")
 
     def wait_healthy(
         self, timeout: float = 240, progress: Callable[[Mapping[str, str]], None] = lambda _: None
@@ -213,14 +225,6 @@ class Standalone:
         passwords = self.home / "passwords.json"
         passwords.touch(mode=0o600)
         passwords.write_text(json.dumps({USERNAME: self.password}), encoding="utf-8")
-
-    def _migrate(self) -> None:
-        log = self.home / "migrate.log"
-        with log.open("wb") as output:
-            command = [str(self._wrappers / "airflow"), "db", "migrate"]
-            done = subprocess.run(command, env=self.env, stdout=output, stderr=subprocess.STDOUT, check=False)
-        if done.returncode:
-            raise AirflowError(f"`airflow db migrate` ended with {done.returncode}; see {log}")
 
     def check(self) -> None:
         """Make sure that every process still runs.

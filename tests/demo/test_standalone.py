@@ -11,9 +11,11 @@ from demo.rest import AirflowError
 from demo.standalone import SEPARATE, Standalone, free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TELLS_ITS_ARGUMENTS = '#!/bin/sh\necho "called with: $*"\nexec sleep 60\n'
+STAYS = '#!/bin/sh\ntest "$1" = db || exec sleep 60\n'
 ENDS = '#!/bin/sh\necho "cannot go on"\nexit 3\n'
 PART_ENDS = "#!/bin/sh\nsleep 1 &\nsleep 60 &\nwait\n"
 
@@ -71,9 +73,17 @@ def test_an_airflow_that_never_gets_healthy_is_an_error_that_names_the_parts(tmp
 
 def test_a_failed_migration_is_an_error_and_starts_nothing(tmp_path: Path) -> None:
     airflow = make(tmp_path, ENDS, components=SEPARATE)
-    with pytest.raises(AirflowError, match=r"`airflow db migrate` ended with 3; see .*migrate\.log"):
+    with pytest.raises(AirflowError, match=r"`airflow db migrate` ended with 3; see .*commands\.log"):
         airflow.start()
     assert airflow.sessions() == []
+
+
+def test_a_command_gets_its_arguments_and_what_it_prints_is_kept(tmp_path: Path) -> None:
+    airflow = make(tmp_path, '#!/bin/sh\nfor argument; do echo "<$argument>"; done\n', components=())
+    airflow.start()
+    airflow.run_command("db", "clean", "--tables", "two words")
+    log = (airflow.home / "commands.log").read_text()
+    assert log == "<db>\n<migrate>\n<db>\n<clean>\n<--tables>\n<two words>\n"
 
 
 def test_whatever_the_block_raises_nothing_is_left_running(tmp_path: Path) -> None:
@@ -88,6 +98,20 @@ def test_whatever_the_block_raises_nothing_is_left_running(tmp_path: Path) -> No
     with pytest.raises(KeyError, match="whatever"):
         use(make(tmp_path, TELLS_ITS_ARGUMENTS))
     assert [session.members() for session in sessions] == [[]]
+
+
+@pytest.mark.parametrize("end", [Standalone.kill_component, Standalone.stop_component])
+def test_one_part_is_ended_and_started_again_while_the_others_go_on(
+    tmp_path: Path, end: Callable[[Standalone, str], None]
+) -> None:
+    with make(tmp_path, STAYS, components=("scheduler", "triggerer")) as airflow:
+        before = airflow.sessions()
+        end(airflow, "scheduler")
+        assert [session.leads() for session in before] == [False, True]
+        airflow.check()
+        airflow.start_component("scheduler")
+        assert [session.leads() for session in airflow.sessions()] == [True, True]
+        assert set(airflow.sessions()) - set(before)
 
 
 def test_surrounding_airflow_and_python_settings_do_not_reach_it(

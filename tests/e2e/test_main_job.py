@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import pytest
 import yaml
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool
 
-from demo.standalone import SEPARATE, Standalone
-
-if TYPE_CHECKING:
-    from demo.rest import AirflowApi
+from tests.e2e.shop import REFRESH, open_shop
 
 pytestmark = pytest.mark.e2e
 
-REFRESH = "profilemesh_plan_refresh"
-EXAMPLES = Path(__file__).parents[2] / "dags"
 TABLES = [
     {"schema": "sales", "table": "orders"},
     {"schema": "hr", "table": "orders"},
@@ -39,133 +26,10 @@ CREATE TABLE sales."odd ""name"".%:" (x int); INSERT INTO sales."odd ""name"".%:
 ODD_KEY = "sales.odd%20%22name%22%2E%25%3A"
 
 
-@dataclass
-class Shop:
-    """A running Airflow, the database it profiles and the configuration it reads."""
-
-    airflow: Standalone
-    source: Any
-    store: Any
-    config: Path
-    seen: set[tuple[str, str]] = field(default_factory=set)
-
-    @property
-    def api(self) -> AirflowApi:
-        return self.airflow.api
-
-    def sql(self, statement: str) -> None:
-        with self.source.begin() as connection:
-            connection.execute(text(statement))
-
-    def stored(self, statement: str) -> list[Any]:
-        with self.store.connect() as connection:
-            return list(connection.execute(text(statement)))
-
-    def configure(self, **changes: Any) -> None:
-        document = {**yaml.safe_load(self.config.read_text()), **changes}
-        self.config.write_text(yaml.safe_dump(document))
-
-    def list_tables(self, tables: list[dict[str, Any]]) -> None:
-        self.configure(profiling={"tables": tables})
-
-    def table_dags(self) -> dict[str, str]:
-        """DAG id by table key, as the assets tell it."""
-        found = {}
-        for asset in self.api.assets():
-            prefix, _, _ = asset["uri"].partition("/change/")
-            if prefix == "profilemesh://e2e/shop" and "/change/" in asset["uri"]:
-                for dag in asset["scheduled_dags"]:
-                    found[asset["extra"]["table_key"]] = dag["dag_id"]
-        return found
-
-    def refresh(self, **conf: Any) -> dict[str, str]:
-        """Refresh, wait until nothing more happens, and return the state of each new profiling run by table key."""
-        run_id = self.api.trigger(REFRESH, conf)
-        assert self.api.wait_for_run(REFRESH, run_id)["state"] == "success"
-        runs = self._settled_runs()
-        keys = {dag_id: key for key, dag_id in self.table_dags().items()}
-        new = [run for run in runs if (run["dag_id"], run["dag_run_id"]) not in self.seen]
-        self.seen |= {(run["dag_id"], run["dag_run_id"]) for run in new}
-        assert len({run["dag_id"] for run in new}) == len(new), "a table ran twice"
-        return {keys[run["dag_id"]]: run["state"] for run in new}
-
-    def _settled_runs(self) -> list[dict[str, Any]]:
-        deadline, quiet_since = time.monotonic() + 120, time.monotonic()
-        before: list[Any] = []
-        while time.monotonic() - quiet_since < 6:
-            self.airflow.check()
-            runs = [run for run in self.api.runs() if run["dag_id"] != REFRESH]
-            states = [(run["dag_id"], run["dag_run_id"], run["state"]) for run in runs]
-            if states != before or not {state for *_, state in states} <= {"success", "failed"}:
-                before, quiet_since = states, time.monotonic()
-            assert time.monotonic() < deadline, states
-            time.sleep(0.5)
-        return runs
-
-    def last_run(self, key: str) -> dict[str, Any]:
-        return self.api.runs(self.table_dags()[key])[-1]
-
-    def reasons(self, key: str) -> list[dict[str, Any]]:
-        """Why the table's last run started, as its asset event tells."""
-        run = self.last_run(key)
-        (event,) = self.api.triggering_events(run["dag_id"], run["dag_run_id"])
-        return event["extra"]["reasons"]
-
-    def tasks(self, key: str) -> dict[str, str]:
-        run = self.last_run(key)
-        return {task["task_id"]: task["state"] for task in self.api.task_instances(run["dag_id"], run["dag_run_id"])}
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory, postgres_url):
-    home = tmp_path_factory.mktemp("airflow")
-    url = make_url(postgres_url).set(drivername="postgresql+psycopg2")
-    admin = create_engine(url, isolation_level="AUTOCOMMIT")
-    names = {role: f"pm_e2e_{role}_{int(time.time() * 1000)}" for role in ("metadata", "source", "store")}
-    with admin.connect() as connection:
-        for name in names.values():
-            connection.execute(text(f'CREATE DATABASE "{name}"'))
-    # Without a pool each connection ends at once, and with that PostgreSQL's counters are up to date.
-    source, store = (create_engine(url.set(database=names[role]), poolclass=NullPool) for role in ("source", "store"))
-    with source.begin() as connection:
-        connection.exec_driver_sql(SETUP.replace("%", "%%"))
-
-    dags = home / "dags"
-    dags.mkdir()
-    for example in EXAMPLES.glob("profilemesh_*.py"):
-        (dags / example.name).write_text(example.read_text())
-    config = home / "config.yml"
-
-    def connection_to(role: str) -> dict[str, Any]:
-        parts = {"host": url.host or url.query.get("host"), "port": url.port, "username": url.username}
-        return {"type": "postgres", "database": names[role], "password": url.password, **parts}
-
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "environment": "e2e",
-                "source": {"name": "shop", **connection_to("source")},
-                "storage": {"connection": connection_to("store")},
-                "profiling": {"tables": TABLES},
-            }
-        )
-    )
-    metadata = url.set(database=names["metadata"]).render_as_string(hide_password=False)
-    airflow = Standalone(
-        home, dags, database_url=metadata, components=SEPARATE, env={"PROFILEMESH_CONFIG": str(config)}, parse_seconds=2
-    )
-    try:
-        with airflow:
-            airflow.wait_healthy()
-            airflow.wait_for_dags({REFRESH, "profilemesh_profile.e2e.shop.sales.orders"})
-            yield Shop(airflow, source, store, config)
-    finally:
-        source.dispose()
-        store.dispose()
-        with admin.connect() as connection:
-            for name in names.values():
-                connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
-        admin.dispose()
+    with open_shop(tmp_path_factory.mktemp("airflow"), postgres_url, setup=SETUP, tables=TABLES) as opened:
+        yield opened
 
 
 class TestMainJob:

@@ -1,0 +1,147 @@
+"""A server that answers as the api-server of Airflow 3 does, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+TOKEN = "a-token-of-the-stub"
+
+
+class StubAirflow:
+    """What it has is in its attributes; whoever sends the token, or logs in as ``admin`` with ``right``, may ask.
+
+    :param page_limit: ``[api] maximum_page_limit``.
+    :param prefix: the path that a proxy puts before it.
+    :param certificate: file with a certificate and its key, for HTTPS.
+    """
+
+    def __init__(self, page_limit: int = 100, prefix: str = "", certificate: str | None = None) -> None:
+        self.page_limit = page_limit
+        self.prefix = prefix
+        self.version: dict[str, Any] = {"version": "3.3.2", "git_version": None}
+        self.parts: dict[str, Any] = {
+            name: {"status": "healthy"} for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        }
+        self.assets: list[dict[str, Any]] = []
+        self.dags: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.import_errors: list[dict[str, Any]] = []
+        self.runs: list[dict[str, Any]] = []
+        #: In place of the usual answer, by path: status, headers and body.
+        self.canned: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.asked: list[str] = []
+        self.logins: list[Any] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self._server.server_port}{prefix}"
+
+    def __enter__(self) -> StubAirflow:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def add_dag(self, dag_id: str, *, is_paused: bool = False, is_stale: bool = False) -> None:
+        self.dags.append({"dag_id": dag_id, "is_paused": is_paused, "is_stale": is_stale})
+
+    def add_asset(self, uri: str, *, scheduled: tuple[str, ...] = (), producers: tuple[str, ...] = ()) -> None:
+        self.assets.append(
+            {
+                "uri": uri,
+                "name": uri,
+                "scheduled_dags": [{"dag_id": dag_id} for dag_id in scheduled],
+                "producing_tasks": [{"dag_id": dag_id, "task_id": "declare_lineage"} for dag_id in producers],
+            }
+        )
+
+    def answer(self, method: str, path: str, query: dict[str, str], token: str | None) -> tuple[int, Any]:
+        if path == "/api/v2/version":
+            return 200, self.version
+        if path == "/api/v2/monitor/health":
+            return 200, self.parts
+        if (method, path) == ("POST", "/auth/token"):
+            right = self.logins[-1] == {"username": "admin", "password": "right"}
+            return (201, {"access_token": TOKEN}) if right else (401, {"detail": "Invalid credentials"})
+        if token != f"Bearer {TOKEN}":
+            return 401, {"detail": "Not authenticated"}
+        listing = self._listing(path, query)
+        if listing is None:
+            return 404, {"detail": "no such thing"}
+        key, found = listing
+        start, size = int(query.get("offset", 0)), min(int(query.get("limit", 50)), self.page_limit)
+        return 200, {key: found[start : start + size], "total_entries": len(found)}
+
+    def _listing(self, path: str, query: dict[str, str]) -> tuple[str, list[dict[str, Any]]] | None:
+        if path == "/api/v2/assets":
+            return "assets", [each for each in self.assets if _like(query.get("uri_pattern", ""), each["uri"])]
+        if path == "/api/v2/assets/events":
+            return "asset_events", [each for each in self.events if _like(query.get("name_pattern", ""), each["uri"])]
+        if path == "/api/v2/dags":
+            return "dags", [dag for dag in self.dags if not dag["is_stale"] and self._wanted(dag["dag_id"], query)]
+        listings = {"/api/v2/importErrors": "import_errors", "/api/v2/dags/~/dagRuns": "dag_runs"}
+        key = listings.get(path)
+        return (key, self.runs if key == "dag_runs" else self.import_errors) if key else None
+
+    def _wanted(self, dag_id: str, query: dict[str, str]) -> bool:
+        if "asset_dependency" in query:
+            return any(
+                dag_id in (dag["dag_id"] for dag in asset["scheduled_dags"])
+                for asset in self.assets
+                if query["asset_dependency"].lower() in asset["uri"].lower()
+            )
+        return _like(query.get("dag_id_pattern", ""), dag_id)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                address = urlsplit(self.path)
+                path = address.path.removeprefix(stub.prefix)
+                stub.asked.append(f"{self.command} {path}")
+                if path in stub.canned:
+                    self._send(*stub.canned[path])
+                    return
+                query = dict(parse_qsl(address.query))
+                status, body = stub.answer(self.command, path, query, self.headers["Authorization"])
+                self._send(status, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+            def do_POST(self) -> None:
+                stub.logins.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.do_GET()
+
+            def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+
+def _like(pattern: str, text: str) -> bool:
+    """As the database's ``ILIKE '%pattern%'``: case and the characters ``_`` and ``%`` mean nothing."""
+    wanted = re.escape(pattern).replace("_", ".").replace("%", ".*")
+    return re.search(wanted, text, re.IGNORECASE) is not None
