@@ -7,6 +7,7 @@ import re
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 TOKEN = "a-token-of-the-stub"
+
+#: One of each as Airflow 3.3.2 answered; what a test adds differs from it where it says so.
+RECORDED = json.loads(Path(__file__).with_name("airflow_answers.json").read_text(encoding="utf-8"))
 
 
 class StubAirflow:
@@ -27,10 +31,8 @@ class StubAirflow:
     def __init__(self, page_limit: int = 100, prefix: str = "", certificate: str | None = None) -> None:
         self.page_limit = page_limit
         self.prefix = prefix
-        self.version: dict[str, Any] = {"version": "3.3.2", "git_version": None}
-        self.parts: dict[str, Any] = {
-            name: {"status": "healthy"} for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")
-        }
+        self.version: dict[str, Any] = RECORDED["version"]
+        self.parts: dict[str, Any] = dict(RECORDED["health"])
         self.assets: list[dict[str, Any]] = []
         self.dags: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
@@ -59,18 +61,22 @@ class StubAirflow:
         self._thread.join()
         self._server.server_close()
 
-    def add_dag(self, dag_id: str, *, is_paused: bool = False, is_stale: bool = False) -> None:
-        self.dags.append({"dag_id": dag_id, "is_paused": is_paused, "is_stale": is_stale})
+    def add_dag(self, dag_id: str, **details: Any) -> None:
+        self.dags.append({**RECORDED["dag"], "dag_id": dag_id, **details})
 
     def add_asset(self, uri: str, *, scheduled: tuple[str, ...] = (), producers: tuple[str, ...] = ()) -> None:
-        self.assets.append(
-            {
-                "uri": uri,
-                "name": uri,
-                "scheduled_dags": [{"dag_id": dag_id} for dag_id in scheduled],
-                "producing_tasks": [{"dag_id": dag_id, "task_id": "declare_lineage"} for dag_id in producers],
-            }
-        )
+        (consumer,), (producer,) = RECORDED["asset"]["scheduled_dags"], RECORDED["asset"]["producing_tasks"]
+        dags = {
+            "scheduled_dags": [{**consumer, "dag_id": dag_id} for dag_id in scheduled],
+            "producing_tasks": [{**producer, "dag_id": dag_id} for dag_id in producers],
+        }
+        self.assets.append({**RECORDED["asset"], "uri": uri, "name": uri, **dags})
+
+    def add_event(self, uri: str | None, source_dag_id: str | None) -> None:
+        self.events.append({**RECORDED["event"], "uri": uri, "name": uri, "source_dag_id": source_dag_id})
+
+    def add_import_error(self, **details: str) -> None:
+        self.import_errors.append({**RECORDED["import_error"], **details})
 
     def answer(self, method: str, path: str, query: dict[str, str], token: str | None) -> tuple[int, Any]:
         if path == "/api/v2/version":
@@ -93,7 +99,9 @@ class StubAirflow:
         if path == "/api/v2/assets":
             return "assets", [each for each in self.assets if _like(query.get("uri_pattern", ""), each["uri"])]
         if path == "/api/v2/assets/events":
-            return "asset_events", [each for each in self.events if _like(query.get("name_pattern", ""), each["uri"])]
+            return "asset_events", [
+                each for each in self.events if _like(query.get("name_pattern", ""), each["uri"] or "")
+            ]
         if path == "/api/v2/dags":
             return "dags", [dag for dag in self.dags if not dag["is_stale"] and self._wanted(dag["dag_id"], query)]
         listings = {"/api/v2/importErrors": "import_errors", "/api/v2/dags/~/dagRuns": "dag_runs"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy
 
@@ -24,6 +26,19 @@ def test_psycopg2_is_taken_where_both_are_installed(monkeypatch):
 def test_psycopg_3_is_taken_where_psycopg2_is_missing(monkeypatch):
     monkeypatch.setattr(drivers, "find_spec", lambda name: object() if name == "psycopg" else None)
     assert drivers.postgres_url(SETTINGS).drivername == "postgresql+psycopg"
+
+
+def test_mysql_and_mariadb_are_reached_by_pymysql():
+    settings = replace(SETTINGS, type="mysql")
+    url = drivers.mysql_url(settings)
+    assert url.render_as_string(hide_password=False) == "mysql+pymysql://ann:p%40ss%2Fword@db:5433/shop"
+    assert drivers.mysql_url(replace(settings, database=None, schema="shop")) == url
+
+
+def test_a_missing_driver_of_mysql_names_the_extra_that_has_it(monkeypatch):
+    monkeypatch.setattr(drivers, "find_spec", lambda _: None)
+    with pytest.raises(DriverMissingError, match=r"pip install 'profilemesh-airflow\[mysql\]'"):
+        Store(replace(SETTINGS, type="mysql"))
 
 
 @pytest.mark.parametrize("open_database", [Store, connect])

@@ -10,7 +10,7 @@ from profilemesh_airflow.compat.airflow import AirflowSkipException, BaseOperato
 from profilemesh_airflow.operators.base import ProfileMeshOperator
 from profilemesh_airflow.usecases.plan_document import diff_document
 from profilemesh_airflow.usecases.planning import detect
-from profilemesh_airflow.usecases.refresh import deferred, record, waiting
+from profilemesh_airflow.usecases.refresh import deferred, mark_rung, record, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -112,7 +112,7 @@ class ProfileMeshRingOperator(ProfileMeshOperator):
             for entry in entries:
                 self.log.info("ringing for %s: %s", entry.key, "; ".join(map(str, entry.reasons)))
                 events.add(table_asset(workspace.identity, "change", entry.ref), extra=_event_extra(entry))
-            workspace.ledger.mark_rung([entry.change_id for entry in entries])
+            mark_rung(workspace, entries)
 
 
 class ProfileMeshLineageOperator(BaseOperator):

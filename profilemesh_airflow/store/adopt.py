@@ -19,7 +19,7 @@ from profilemesh_airflow.store.migrate import change_schema, check_complete, fin
 from profilemesh_airflow.store.schema import MAX_NAME_LENGTH, TableNames, make_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -96,11 +96,12 @@ def adopt(
         check_complete(shape)
         renames = _renames(names, shape.names)
         _check_free(connection, renames, schema)
-        if database.dialect == "postgresql":
-            # What the earlier integration wrote while this copies would be left behind.
-            both = ", ".join(_quoted(connection, name, schema) for name in (names.runs, names.results))
-            connection.exec_driver_sql(f"LOCK TABLE {both} IN SHARE ROW EXCLUSIVE MODE")
+        theirs, ours = (names.runs, names.results), (shape.names.runs, shape.names.results)
+        # What the earlier integration would write from now on would be left behind.
+        _lock(connection, theirs, schema, "SHARE ROW EXCLUSIVE")
         copied = Copier(connection, legacy, make_tables(shape.names, schema), source_name, owners).copy()
+        # In the order in which our own readers come to them: else they and this would wait for each other.
+        _lock(connection, ours + theirs, schema, "ACCESS EXCLUSIVE")
         _rename(connection, renames, schema)
         return Adoption(copied, renames)
 
@@ -122,6 +123,13 @@ def _check_free(connection: Connection, renames: Mapping[str, str], schema: str 
                 f"nothing was adopted: the results store has a table {name} already; give that another name, or drop "
                 "it, and run `profilemesh-airflow store upgrade --adopt` again"
             )
+
+
+def _lock(connection: Connection, names: Iterable[str], schema: str | None, mode: str) -> None:
+    # SQLite has one lock, held since the transaction began; MySQL would commit, to take any.
+    if connection.dialect.name == "postgresql":
+        tables = ", ".join(_quoted(connection, name, schema) for name in names)
+        connection.exec_driver_sql(f"LOCK TABLE {tables} IN {mode} MODE")
 
 
 def _rename(connection: Connection, renames: Mapping[str, str], schema: str | None) -> None:

@@ -29,9 +29,7 @@ class ChangeRows:
         self._state = tables.state
         self._identity = identity
         # Built once, as SQLAlchemy need not look again at a statement that it has compiled before.
-        is_open = and_(
-            belongs_to(changes, identity), changes.c.table_key == bindparam("key"), changes.c.open_slot == 1
-        )
+        is_open = and_(belongs_to(changes, identity), changes.c.table_key == bindparam("key"), changes.c.open_slot == 1)
         self._lock_open = select(changes).where(is_open).with_for_update()
         # Whose it is, is looked at afterwards: with that in the query, PostgreSQL may read all that belongs to us.
         self._lock_id = select(changes).where(changes.c.change_id == bindparam("id")).with_for_update()

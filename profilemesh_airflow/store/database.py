@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
     from profilemesh_airflow.core.connection import ConnectionSettings
+    from profilemesh_airflow.store.found import FoundTables
 
 T = TypeVar("T")
 
@@ -52,8 +53,8 @@ class Database:
         self.settings = settings
         self.engine = make_engine(settings)
         self._now = select(_CLOCKS[self.dialect])
-        #: Asked after a failure: whether tables were renamed meanwhile, so that it may go well under their new names.
-        self.renamed: Callable[[], bool] = lambda: False
+        #: The tables that ``work`` knows; where they were renamed meanwhile, it is run again.
+        self.found: FoundTables | None = None
 
     @property
     def dialect(self) -> str:
@@ -66,13 +67,12 @@ class Database:
         return path is None or path.exists()
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in a transaction that only reads.
+        """Run ``work`` in a transaction that only reads; again, where it was in somebody's way (deadlock).
 
         :raises StoreUnavailableError: the database cannot be reached just now.
         :raises StoreError: it refused the login or a statement.
         """
-        with self._errors():
-            return self._once(work, writes=False)
+        return self._until_done(work, writes=False)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in a transaction; all of it is committed, or nothing.
@@ -83,22 +83,26 @@ class Database:
             have committed all the same; or others kept getting in the way.
         :raises StoreError: it refused the login or a statement.
         """
+        return self._until_done(work, writes=True)
+
+    def _until_done(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         with self._errors():
             for attempt in range(1, ATTEMPTS):
                 try:
-                    return self._once(work, writes=True)
+                    return self._once(work, writes=writes)
                 except (ConflictError, DBAPIError) as error:
                     if not _in_the_way(error):
                         raise
                 time.sleep(random.uniform(0, 0.01 * 2**attempt))
-            return self._once(work, writes=True)
+            return self._once(work, writes=writes)
 
     def _once(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        names = self.found.names if self.found else None
         try:
             with self.transaction(writes=writes) as connection:
                 return work(connection)
         except (OperationalError, ProgrammingError):
-            if not self.renamed():
+            if self.found is None or not self.found.renamed_since(names):
                 raise
         with self.transaction(writes=writes) as connection:
             return work(connection)

@@ -13,13 +13,14 @@ from sqlalchemy import column, func, inspect, select, table
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.store.history import COMPLETED, EARLIER, StoredProfile, StoredRun
 from profilemesh_airflow.store.legacy_rows import Head, columns_from, heads_of, is_of_attempt, row_count_of, table_of
+from profilemesh_airflow.store.migrate import column_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
     from typing import Any
 
-    from sqlalchemy.engine import Connection, Inspector
+    from sqlalchemy.engine import Connection
     from sqlalchemy.sql import Select
     from sqlalchemy.sql.expression import TableClause
 
@@ -74,8 +75,8 @@ class LegacyTables:
 def find_legacy(connection: Connection, names: TableNames, schema: str | None) -> LegacyTables | None:
     """The tables of the earlier integration, recognised by the columns they have, and by those they lack; or none."""
     inspector = inspect(connection)
-    runs = _columns(inspector, names.runs, schema)
-    results = _columns(inspector, names.results, schema)
+    runs = column_names(inspector, names.runs, schema)
+    results = column_names(inspector, names.results, schema)
     if "table_key" in runs | results or not (runs.issuperset(RUN_COLUMNS) and results.issuperset(METRIC_COLUMNS)):
         return None
     ordered = "id" in results
@@ -84,12 +85,6 @@ def find_legacy(connection: Connection, names: TableNames, schema: str | None) -
         table(names.results, *map(column, (*METRIC_COLUMNS, "id") if ordered else METRIC_COLUMNS), schema=schema),
         ordered,
     )
-
-
-def _columns(inspector: Inspector, name: str, schema: str | None) -> set[str]:
-    if not inspector.has_table(name, schema=schema):
-        return set()
-    return {each["name"] for each in inspector.get_columns(name, schema=schema)}
 
 
 def fetch(connection: Connection, query: Select[Any]) -> list[Row]:

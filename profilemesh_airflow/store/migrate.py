@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import column, false, func, inspect, select, table, union_all
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import NoSuchTableError, OperationalError, ProgrammingError
 
 from profilemesh_airflow.core.table import short_hash
 from profilemesh_airflow.exceptions import StoreError
@@ -84,14 +84,21 @@ def find_shape(connection: Connection, names: TableNames, schema: str | None) ->
 def _resolve(inspector: Inspector, name: str, schema: str | None, mark: str = "table_key") -> tuple[str, bool]:
     substitute = name[: MAX_NAME_LENGTH - len(SUFFIX)] + SUFFIX
     for candidate in (name, substitute):
-        if not inspector.has_table(candidate, schema=schema):
-            return candidate, False
-        if any(each["name"] == mark for each in inspector.get_columns(candidate, schema=schema)):
-            return candidate, True
+        columns = column_names(inspector, candidate, schema)
+        if not columns or mark in columns:
+            return candidate, bool(columns)
     raise StoreError(
         f"tables {name} and {substitute} exist in the results store and neither is this package's; "
         "choose another name for it in the configuration, or another database"
     )
+
+
+def column_names(inspector: Inspector, name: str, schema: str | None) -> set[str]:
+    """The names of a table's columns; none where there is no such table."""
+    try:
+        return {column["name"] for column in inspector.get_columns(name, schema=schema)}
+    except NoSuchTableError:
+        return set()
 
 
 def check_not_newer(revision: str | None) -> None:

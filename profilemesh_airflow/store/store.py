@@ -9,9 +9,10 @@ from profilemesh_airflow.exceptions import StoreError
 from profilemesh_airflow.store.adopt import Adoption, EarlierResults, adopt, count_results
 from profilemesh_airflow.store.database import Database
 from profilemesh_airflow.store.events import EventLog
+from profilemesh_airflow.store.found import FoundTables
 from profilemesh_airflow.store.ledger import Ledger
 from profilemesh_airflow.store.legacy import LegacyTables, Owners, find_legacy
-from profilemesh_airflow.store.migrate import check_complete, check_not_newer, find_shape, is_current, upgrade
+from profilemesh_airflow.store.migrate import Shape, check_complete, check_not_newer, find_shape, is_current, upgrade
 from profilemesh_airflow.store.reconcile import LedgerView
 from profilemesh_airflow.store.results import Results
 from profilemesh_airflow.store.schema import HEAD, TableNames, Tables, make_tables
@@ -50,15 +51,13 @@ class Store:
         self._schema = settings.schema if self._database.dialect != "sqlite" else None
         self._names = names or TableNames()
         self._create_tables = create_tables
-        self._tables: Tables | None = None
-        self._database.renamed = self._follow
+        self._found = self._database.found = FoundTables(self._names, self._look_for_tables)
 
     def version(self) -> tuple[str | None, str]:
         """The schema revision that the database is at, none before the first, and this release's own."""
         if not self._database.exists():
             return None, HEAD
-        shape = self._database.read(lambda connection: find_shape(connection, self._names, self._schema))
-        return shape.revision, HEAD
+        return self._shape().revision, HEAD
 
     def upgrade(self) -> tuple[str | None, str]:
         """Bring the tables to this release's schema, whatever ``create_tables`` says.
@@ -145,8 +144,8 @@ class Store:
                 f"the results store ({self._database.settings.place}) is not at this release's schema and "
                 "storage.create_tables is false; run `profilemesh-airflow store upgrade`"
             )
-        self._tables = make_tables(upgrade(self._database, self._names, self._schema).names, self._schema)
-        return self._tables
+        self._found.tables = make_tables(upgrade(self._database, self._names, self._schema).names, self._schema)
+        return self._found.tables
 
     def _look(self) -> Tables | None:
         """The tables, or none where there are none yet.
@@ -167,43 +166,28 @@ class Store:
 
     def _find_legacy(self, connection: Connection) -> LegacyTables | None:
         """The tables of the earlier integration; ours have their configured names where it has none."""
-        if self._tables is not None and self._tables.names.runs == self._names.runs:
-            return None
-        return find_legacy(connection, self._names, self._schema)
+        return find_legacy(connection, self._names, self._schema) if self._found.renameable else None
 
     def _find_tables(self) -> Tables | None:
         """The tables, if the database has them in this release's schema."""
-        if self._tables is None and self._database.exists():
-            self._tables = self._look_for_tables()
-        return self._tables
-
-    def _follow(self) -> bool:
-        """Whether :meth:`adopt`, in any process, has renamed our tables since they were found; then they are known."""
-        tables = self._tables
-        if tables is None or tables.names.runs == self._names.runs:
-            return False
-        # What fails while it looks is not followed by another look.
-        self._tables = None
-        try:
-            found = self._look_for_tables()
-        finally:
-            self._tables = tables
-        if found is None or found.names == tables.names:
-            return False
-        tables.follow(found)
-        return True
+        if self._found.tables is None and self._database.exists():
+            self._found.tables = self._look_for_tables()
+        return self._found.tables
 
     def _look_for_tables(self) -> Tables | None:
         usual = make_tables(self._names, self._schema)
         if self._database.read(lambda connection: is_current(connection, usual)):
             return usual
 
-        def look(connection: Connection) -> Tables | None:
-            shape = find_shape(connection, self._names, self._schema)
-            check_not_newer(shape.revision)
-            if shape.revision != HEAD:
-                return None
-            check_complete(shape)
-            return make_tables(shape.names, self._schema)
+        shape, again = self._shape(), self._shape()
+        while again != shape:
+            # Another process renamed tables between two of the questions that one answer takes.
+            shape, again = again, self._shape()
+        check_not_newer(shape.revision)
+        if shape.revision != HEAD:
+            return None
+        check_complete(shape)
+        return make_tables(shape.names, self._schema)
 
-        return self._database.read(look)
+    def _shape(self) -> Shape:
+        return self._database.read(lambda connection: find_shape(connection, self._names, self._schema))

@@ -33,7 +33,8 @@ def deferred(workspace: Workspace, to_ring: Iterable[LedgerEntry]) -> list[Ledge
 
     :param to_ring: changes that this refresh is about to ring, and that wait no longer.
     """
-    found, chosen = workspace.ledger.view(), {entry.change_id for entry in to_ring}
+    found = workspace.retry.call("reading the ledger", lambda: workspace.ledger.view())
+    chosen = {entry.change_id for entry in to_ring}
     return queue(
         entry for entry in found.entries.values() if entry.deferred(found.now) and entry.change_id not in chosen
     )
@@ -41,5 +42,14 @@ def deferred(workspace: Workspace, to_ring: Iterable[LedgerEntry]) -> list[Ledge
 
 def waiting(workspace: Workspace, change_ids: Iterable[str]) -> list[LedgerEntry]:
     """Those of the changes that still wait for a worker; the others were taken, profiled or retired meanwhile."""
-    now = workspace.ledger.now()
-    return [entry for entry in workspace.ledger.entries(list(change_ids)) if entry.waiting(now)]
+    wanted = list(change_ids)
+    now = workspace.retry.call("reading the ledger", lambda: workspace.ledger.now())
+    found = workspace.retry.call("reading the ledger", lambda: workspace.ledger.entries(wanted))
+    return [entry for entry in found if entry.waiting(now)]
+
+
+def mark_rung(workspace: Workspace, entries: Iterable[LedgerEntry]) -> None:
+    """Note that doorbells are sent, so that the next ones wait their time."""
+    rung = [entry.change_id for entry in entries]
+    # One whose answer was lost is noted again, which at worst makes the next doorbell wait longer.
+    workspace.retry.call("noting the doorbells", lambda: workspace.ledger.mark_rung(rung))

@@ -15,6 +15,7 @@ from profilemesh_airflow.usecases.status import CURRENT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from profilemesh_airflow.core.ledger import LedgerEntry
     from profilemesh_airflow.core.table import TableRef
     from profilemesh_airflow.store import LedgerView
     from profilemesh_airflow.usecases.workspace import Workspace
@@ -65,14 +66,14 @@ def replay(
     :raises UnknownTableError: a name fits no table, or several.
     """
     named = find_tables(workspace.refs, names)
-    made, _ = workspace.store.version()
+    made, _ = workspace.retry.call("reading the ledger", lambda: workspace.store.version())
     if not made:  # only looking for what to re-open must not make a store
         return [], [Skipped(ref, _UNKNOWN) for ref in named]
-    seen = workspace.ledger.view()
+    seen = workspace.retry.call("reading the ledger", lambda: workspace.ledger.view())
     start = seen.now - since if isinstance(since, timedelta) else since
     looked_at = {ref: _why_not(seen, ref, start, parked) for ref in named or workspace.refs}
     chosen = [ref for ref, why_not in looked_at.items() if why_not is None]
-    done = {entry.key: entry for entry in workspace.ledger.reopen(chosen, reason or NO_REASON)} if chosen else {}
+    done = _reopen(workspace, chosen, reason or NO_REASON) if chosen else {}
     reopened = [
         Reopened(ref, _state(seen, ref), done[ref.key].state, done[ref.key].change_id)
         for ref in chosen
@@ -81,6 +82,12 @@ def replay(
     # One that left the ledger since it was looked at is unknown too.
     skipped = [Skipped(ref, why_not or _UNKNOWN) for ref, why_not in looked_at.items() if ref.key not in done]
     return reopened, skipped if named else []
+
+
+def _reopen(workspace: Workspace, refs: list[TableRef], reason: str) -> dict[str, LedgerEntry]:
+    # One whose answer was lost is written again, which at worst profiles a table twice.
+    changes = workspace.retry.call("re-opening changes", lambda: workspace.ledger.reopen(refs, reason))
+    return {entry.key: entry for entry in changes}
 
 
 def _why_not(seen: LedgerView, ref: TableRef, start: datetime | None, parked: bool) -> str | None:

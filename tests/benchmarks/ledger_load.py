@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
@@ -150,31 +149,29 @@ def crowd(
         share = [key for position, key in enumerate(keys) if (position - number) % claimers < tries]
         ready.wait(60)
         try:
-            results.put([key for key in share if worker(key, str(uuid4()))])
+            with spent() as seconds:
+                claimed = [key for key in share if worker(key, str(uuid4()))]
+            results.put((claimed, seconds.cpu))
         except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
             results.put(error)
         worker.close()
 
     processes = [fork.Process(target=work, args=(number,)) for number in range(claimers)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for process in processes:
         process.start()
     ready.wait(60)
     started = perf_counter()
-    claimed: Counter[str] = Counter()
-    for _ in processes:
-        answer = results.get()
-        if isinstance(answer, Exception):
-            raise answer
-        claimed.update(answer)
+    answers = [results.get() for _ in processes]
     seconds = perf_counter() - started
     for process in processes:
         process.join()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    claimed = Counter(key for part, _ in answers for key in part)
     assert set(claimed) == set(keys), f"{len(set(keys) - set(claimed))} changes were left"
     assert set(claimed.values()) == {1}, f"claimed twice: {[key for key, times in claimed.items() if times > 1]}"
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Crowd(len(keys) / seconds, 1000 * cpu / len(keys))
+    return Crowd(len(keys) / seconds, 1000 * sum(cpu for _, cpu in answers) / len(keys))
 
 
 def settle(settings: ConnectionSettings, plan: dict[str, PlanEntry]) -> None:

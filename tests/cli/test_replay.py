@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 
@@ -71,8 +73,18 @@ def test_a_time_is_a_date_a_moment_or_a_length_of_time(walked, when):
     assert [table["table_key"] for table in replayed] == ["orders", "users"]
 
 
-def test_a_time_without_a_zone_is_in_utc(walked, monkeypatch):
-    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+@pytest.fixture
+def far_west(monkeypatch):
+    """A machine where it is eleven hours earlier than in UTC."""
+    monkeypatch.setenv("TZ", "Pacific/Pago_Pago")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_west")
+def test_a_time_without_a_zone_is_in_utc(walked):
     when = walked.answer("status")["tables"][0]["last_profiled_at"][:19]
 
     assert len(walked.answer("replay", "orders", "--since", when)["replayed"]) == 1

@@ -125,6 +125,14 @@ def test_a_wrong_configuration_is_the_import_error_of_the_file(tmp_path):
         build_profiling_dags(tmp_path / "nowhere.yml")
 
 
+def test_a_budget_and_a_deadline_change_no_dag(config):
+    plain = list(build_profiling_dags(config))
+    config.write_text(CONFIG.replace("airflow: {", "airflow: {budget: {tables: 5, bytes: 10GB}, deadline: 3d, "))
+
+    assert list(build_profiling_dags(config)) == plain
+    assert build_plan_refresh_dag(config).schedule == "*/10 * * * *"
+
+
 @pytest.mark.parametrize("option", ["topology: partitioned", "listen_to_upstream: true"])
 def test_what_is_not_built_is_refused_by_name(config, option):
     config.write_text(CONFIG.replace("airflow: {", f"airflow: {{{option}, "))

@@ -109,12 +109,15 @@ def test_a_profile_that_fails_is_tried_again_until_it_is_mended_or_parked(shop):
 def test_five_publishes_during_one_run_lead_to_one_more_that_has_nothing_to_do(shop):
     with busy_profile(shop, ORDERS) as blocker:
         before = events_of(shop, ORDERS)
-        for _ in range(5):
+        for _ in range(4):
             publish(shop, ORDERS)
-        assert (events_of(shop, ORDERS) - before, queued(shop, ORDERS)) == (5, 1)
+        # In the time of a whole run, the scheduler would have started what it starts beside the busy one.
+        shop.refresh_alone(dry_run=True)
+        publish(shop, ORDERS)
+        assert (events_of(shop, ORDERS) - before, queued(shop, ORDERS), len(shop.new_runs())) == (5, 1, 1)
         blocker.execute(text(f"INSERT INTO {ORDERS} VALUES (0)"))
 
-    assert [(table, run["state"]) for table, run in shop.settled()] == [(ORDERS, "success")] * 2
+    assert [(table, run["state"]) for table, run in shop.settled()] == [(ORDERS, "success")]
     assert shop.tasks(ORDERS) == {"profile": "skipped", "drift": "skipped"}
     # The row that came while the table was read is the next change.
     assert shop.refresh() == {ORDERS: "success"}
@@ -215,11 +218,11 @@ def test_two_refreshes_at_the_same_moment_open_one_change_that_is_profiled_once(
         for table in ("profilemesh_changes", "profilemesh_runs")
     )
     ((before,),), ((profiled,),) = shop.stored(changes), shop.stored(profiles)
-    with holding(shop.store, "LOCK TABLE profilemesh_changes IN EXCLUSIVE MODE"):
+    with holding(shop.store, "LOCK TABLE profilemesh_changes IN SHARE MODE"):
         refreshes = {dag_id: shop.api.trigger(dag_id) for dag_id in (REFRESH, SECOND_REFRESH)}
         shop.until(
             lambda: held_up(shop.store, "profilemesh_changes") == 2,
-            "both refreshes are about to record what they found",
+            "both refreshes found no open change and are about to open one",
         )
     for dag_id, run_id in refreshes.items():
         assert shop.api.wait_for_run(dag_id, run_id)["state"] == "success"

@@ -30,7 +30,7 @@ from profilemesh_airflow.store import Ledger
 from profilemesh_airflow.store.database import Database
 from profilemesh_airflow.usecases.planning import detect
 from profilemesh_airflow.usecases.profile import Worker, profile_tables
-from profilemesh_airflow.usecases.refresh import record, waiting
+from profilemesh_airflow.usecases.refresh import mark_rung, record, waiting
 from profilemesh_airflow.usecases.workspace import Workspace
 from profilemesh_airflow.warehouse import Warehouse
 
@@ -122,7 +122,7 @@ def work(config):
     with Workspace(load_config(config)) as workspace:
         due = record(workspace, detect(workspace))
         rung = waiting(workspace, [entry.change_id for entry in due])
-        workspace.ledger.mark_rung([entry.change_id for entry in rung])
+        mark_rung(workspace, rung)
         profile_tables(workspace, [entry.ref for entry in rung], Worker(f"process {os.getpid()}"))
 
 

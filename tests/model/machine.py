@@ -21,7 +21,8 @@ from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.exceptions import ClaimLostError
 from profilemesh_airflow.store import RunRecord
 from profilemesh_airflow.store.database import Database
-from profilemesh_airflow.usecases.refresh import waiting
+from profilemesh_airflow.usecases.refresh import record, waiting
+from profilemesh_airflow.usecases.retry import Retry
 from tests.model.promises import Job, Promises, Refresh
 from tests.model.world import NAMES, World
 
@@ -37,14 +38,9 @@ POLICY = Policy(
 )
 NAME = st.sampled_from(NAMES)
 BUDGET = st.none() | st.builds(Budget, tables=st.integers(1, 2), bytes=st.none() | st.integers(1, 20))
-#: What may happen to a table; the first ones change its fingerprint.
 EDITS = [
-    *({"settings": version} for version in range(3)),
-    *({"schema": version} for version in range(2)),
-    *({"data": version} for version in range(3)),
-    *({name: value} for name in ("known", "exists") for value in (False, True)),
+    {part: version} for part, versions in (("settings", 3), ("schema", 2), ("data", 3)) for version in range(versions)
 ]
-CHANGES = 8
 #: One of several, whichever there are.
 ANY = st.integers(0, 5)
 SPANS = [timedelta(seconds=30), *(timedelta(minutes=minutes) for minutes in (10, 20, 59, 61)), timedelta(hours=25)]
@@ -74,12 +70,14 @@ class LedgerMachine(RuleBasedStateMachine):
         clock.world = self.world
         self.ledger = store.ledger(self.world.identity, POLICY)
         self.database = self.ledger._database
+        self.workspace = SimpleNamespace(ledger=self.ledger, retry=Retry(0, 1, 1))
         self.promises = Promises(self.world, POLICY)
         self.rows = reader.read(self.world.identity)
         self.refreshes: list[Refresh] = []
         self.batches: list[list[str]] = []
         self.doorbells: list[str] = []
         self.jobs: list[Job] = []
+        self.earlier: list[tuple[str, dict[str, object]]] = []
         self.at_baseline: dict[str, dict[str, object]] = {}
         self.paused = False
         self.latest = self.world.now
@@ -133,8 +131,10 @@ class LedgerMachine(RuleBasedStateMachine):
         yield
         self.promises.hold(self.rows, self.rows)
 
-    @initialize(names=st.frozensets(NAME))
-    def some_are_profiled_already(self, names):
+    @initialize(names=st.frozensets(NAME), priorities=st.tuples(*[st.integers(-2, 2)] * len(NAMES)))
+    def some_are_profiled_already(self, names, priorities):
+        for table, priority in zip(self.world.tables.values(), priorities, strict=True):
+            table.priority = priority
         self.refresh_and_ring(None)
         for name in sorted(names):
             self.profile(name)
@@ -142,31 +142,31 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(name=NAME, change=st.sampled_from(EDITS))
     def edit(self, name, change):
         with self.outside():
+            self.earlier.append((name, vars(self.world.tables[name]).copy()))
             vars(self.world.tables[name]).update(change)
 
-    @rule(name=NAME, change=st.sampled_from(EDITS[:CHANGES]))
+    @rule(name=NAME, change=st.sampled_from(EDITS))
     def edit_and_refresh(self, name, change):
         self.edit(name, change)
         self.refresh_and_ring(None)
 
-    @precondition(lambda self: self.at_baseline)
+    @precondition(lambda self: self.earlier)
     @rule(which=ANY, refreshed=st.booleans())
-    def return_to_the_baseline(self, which, refreshed):
-        name = picked(sorted(self.at_baseline), which)
-        self.edit(name, self.at_baseline[name])
+    def return_to_an_earlier_state(self, which, refreshed):
+        self.edit(*picked(self.earlier[::-1], which))
         if refreshed:
             self.refresh_and_ring(None)
 
     @precondition(lambda self: self.at_baseline)
-    @rule(which=ANY, change=st.sampled_from(EDITS[:CHANGES]))
+    @rule(which=ANY, change=st.sampled_from(EDITS))
     def leave_the_baseline_and_return(self, which, change):
         name = picked(sorted(self.at_baseline), which)
         self.edit_and_refresh(name, change)
-        self.return_to_the_baseline(which, False)
+        self.edit(name, self.at_baseline[name])
 
-    @rule(name=NAME, refreshed=st.booleans())
-    def add_or_remove(self, name, refreshed):
-        self.edit(name, {"listed": not self.world.tables[name].listed})
+    @rule(name=NAME, what=st.sampled_from(["listed", "known", "exists"]), refreshed=st.booleans())
+    def add_or_remove_hide_or_drop(self, name, what, refreshed):
+        self.edit(name, {what: not getattr(self.world.tables[name], what)})
         if refreshed:
             self.refresh_and_ring(None)
 
@@ -213,11 +213,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(refresh.diff for refresh in self.refreshes))
     @rule(which=ANY, budget=BUDGET, crash=st.sampled_from([None, None, "during", "after"]))
-    def record(self, which, budget, crash):
+    def record_what_was_seen(self, which, budget, crash):
         refresh = picked([refresh for refresh in self.refreshes if refresh.diff], which)
         if crash == "during":
             with self.step(writes=False), self.crash(crash):
-                self.ledger.record(refresh.diff, refresh.seen, budget)
+                record(self.workspace, refresh, budget)
             return
         self.refreshes.remove(refresh)
         rung = self.write(refresh, budget)
@@ -228,7 +228,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def write(self, refresh, budget=None):
         with self.step() as step:
-            rung = self.ledger.record(refresh.diff, refresh.seen, budget)
+            rung = record(self.workspace, refresh, budget)
             self.promises.recorded(refresh, rung, budget, step.before, step.after())
         return rung
 
@@ -238,7 +238,7 @@ class LedgerMachine(RuleBasedStateMachine):
         batch = picked(self.batches, which)
         self.batches.remove(batch)
         with self.step(writes=crash != "during") as step:
-            rung = waiting(SimpleNamespace(ledger=self.ledger), batch)
+            rung = waiting(self.workspace, batch)
             ids = [entry.change_id for entry in rung]
             with self.crash(crash):
                 self.ledger.mark_rung(ids)
@@ -248,12 +248,20 @@ class LedgerMachine(RuleBasedStateMachine):
             # Airflow publishes the events with the success of the task.
             self.doorbells += [entry.key for entry in rung]
 
+    @rule()
+    def look_at_both(self):
+        self.look_at_the_ledger()
+        self.look(self.refreshes[-1])
+
+    @rule(budget=BUDGET)
+    def refresh(self, budget):
+        self.look_at_both()
+        refresh = self.refreshes.pop()
+        self.batches.append([entry.change_id for entry in self.write(refresh, budget)])
+
     @rule(budget=BUDGET)
     def refresh_and_ring(self, budget):
-        self.look_at_the_ledger()
-        refresh = self.refreshes.pop()
-        self.look(refresh)
-        self.batches.append([entry.change_id for entry in self.write(refresh, budget)])
+        self.refresh(budget)
         self.ring(len(self.batches) - 1, None)
 
     @rule(name=NAME)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
+from time import monotonic, sleep
 
 import pytest
-from sqlalchemy import event, inspect
+from sqlalchemy import event, inspect, text
 from sqlalchemy.engine import Engine
 
 from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.exceptions import StoreError
-from profilemesh_airflow.store import EARLIER, OWN, LeftOut, Store, TableNames, adopt, legacy_copy
+from profilemesh_airflow.store import EARLIER, OWN, LeftOut, Store, TableNames, adopt, database, legacy_copy, migrate
 from profilemesh_airflow.store.database import Database
 from profilemesh_airflow.store.engine import make_engine
 from profilemesh_airflow.store.legacy import Owners
+from profilemesh_airflow.store.migrate import Shape
+from profilemesh_airflow.store.schema import HEAD
 from tests.earlier import AMOUNT, Earlier
 from tests.store.kill import kill_at
 
@@ -203,8 +208,7 @@ def test_a_worker_that_has_the_former_names_goes_on(store, filled, settings, wor
     claims = [ledger.claim(f"sales.{name}", "worker") for name in ("orders", "items")]
     assert history.latest("sales.orders").run_id == "r2"
 
-    with Store(settings) as other:
-        assert other.adopt(IDENTITY, REFS)
+    assert adopt_in(settings)
 
     assert ledger.commit(claims[0], world.run_of("sales.orders", run_id="ours")).outcome == "profiled"
     ledger.fail(claims[1], "boom")
@@ -219,8 +223,7 @@ def test_whatever_comes_first_after_an_adoption_finds_the_new_names(store, fille
     world.refresh()
     ledger = world.ledger
     claim = ledger.claim("sales.orders", "worker")
-    with Store(settings) as other:
-        other.adopt(IDENTITY, REFS)
+    adopt_in(settings)
 
     todo = {
         "latest": lambda: history.latest("sales.orders"),
@@ -231,12 +234,106 @@ def test_whatever_comes_first_after_an_adoption_finds_the_new_names(store, fille
     assert todo[first]()
 
 
+def test_workers_go_on_while_somebody_adopts(filled, settings, world_of, at_once):
+    """None of them may lose the profile that it has just made."""
+    with Store(settings) as store:
+        world = world_of(store)
+        world.put(*(f"t{number}" for number in range(30)))
+        world.refresh()
+
+    def work(store, number):
+        if number == 0:
+            return store.adopt(IDENTITY, REFS).copied.runs
+        ledger = store.ledger(IDENTITY, Policy())
+        outcomes = []
+        for key in [key for position, key in enumerate(world.tables) if position % 3 == number - 1]:
+            outcomes.append(ledger.commit(ledger.claim(key, "worker"), world.run_of(key)).outcome)
+            assert store.results(IDENTITY, REFS).latest("items").run_id == "r3"
+        return outcomes
+
+    assert at_once(work) == [8, ["profiled"] * 10, ["profiled"] * 10, ["profiled"] * 10]
+    with Store(settings) as store:
+        assert len(store.peek(IDENTITY).baselines) == 30
+        assert {run.origin for key in world.tables for run in store.results(IDENTITY).runs(key)} == {OWN}
+
+
+def test_a_reader_in_the_middle_of_its_work_is_waited_for(postgres_database, sql_of, monkeypatch):
+    """Each would wait for the other, if the tables were not locked in the order in which they are read."""
+    monkeypatch.setattr(database, "ATTEMPTS", 1)
+    sql = sql_of(postgres_database)
+    fill(Earlier(sql.run, "postgresql").create())
+    with Store(postgres_database) as store:
+        store.upgrade()
+    with sql.engine.connect() as reader, ThreadPoolExecutor(1) as pool:
+        reader.execute(text("SELECT count(*) FROM profilemesh_runs_airflow"))
+        adopted = pool.submit(lambda: adopt_in(postgres_database))
+        deadline = monotonic() + 30
+        here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        while not sql.count(f"pg_locks WHERE NOT granted AND {here}") and monotonic() < deadline:
+            sleep(0.01)
+        assert reader.execute(text("SELECT count(*) FROM profilemesh_runs")).scalar_one() == 7
+        assert not adopted.done()
+        reader.rollback()
+        assert adopted.result(timeout=30).copied.runs == 8
+
+
+def adopt_in(settings):
+    with Store(settings) as store:
+        return store.adopt(IDENTITY, REFS)
+
+
+def test_tables_that_are_renamed_while_somebody_looks_for_them_are_looked_for_again(store, settings, monkeypatch):
+    store.upgrade()
+    mixed = Shape(HEAD, TableNames(runs="profilemesh_runs_airflow"), ("profilemesh_runs_airflow",), "version")
+    answers = [mixed]
+
+    def find_shape(*where):
+        return answers.pop() if answers else migrate.find_shape(*where)
+
+    # The quick look would not fall into it.
+    monkeypatch.setattr("profilemesh_airflow.store.store.is_current", lambda *_: False)
+    monkeypatch.setattr("profilemesh_airflow.store.store.find_shape", find_shape)
+    with Store(settings) as other:
+        assert other.results(IDENTITY, REFS).latest("items") is None
+    assert answers == []
+
+
+def test_two_threads_of_one_store_find_the_new_names_at_once(store, filled, settings, world_of):
+    world = world_of(store)
+    world.put("orders", "items")
+    world.refresh()
+    ledger = world.ledger
+    claims = [ledger.claim(f"sales.{name}", "worker") for name in ("orders", "items")]
+    adopt_in(settings)
+    barrier = Barrier(2)
+
+    def commit(claim):
+        barrier.wait(30)
+        return ledger.commit(claim, world.run_of(claim.key)).outcome
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(commit, claims)) == ["profiled"] * 2
+
+
 def test_a_failure_that_no_adoption_explains_stays_that_failure(store, filled, sql):
     store.ensure()
     history = store.results(IDENTITY, REFS)
     sql.run("ALTER TABLE profilemesh_runs_airflow RENAME TO hidden")
 
     with pytest.raises(StoreError, match="profilemesh_runs_airflow"):
+        history.latest("sales.orders")
+
+
+def test_a_look_for_new_names_that_fails_is_not_looked_into(store, filled, sql, monkeypatch):
+    store.ensure()
+    history = store.results(IDENTITY, REFS)
+    sql.run("ALTER TABLE profilemesh_runs_airflow RENAME TO hidden")
+    nowhere = text("SELECT * FROM nowhere")
+    monkeypatch.setattr(
+        "profilemesh_airflow.store.store.find_shape", lambda connection, *_: connection.execute(nowhere)
+    )
+
+    with pytest.raises(StoreError, match="nowhere"):
         history.latest("sales.orders")
 
 
@@ -326,11 +423,11 @@ def test_an_adoption_that_is_killed_anywhere_leaves_the_old_state_or_the_new_one
 
     def work():
         # Only the adoption itself; that an upgrade may be killed anywhere is shown elsewhere.
-        database = Database(settings)
+        opened = Database(settings)
         try:
-            adopt.adopt(database, TableNames(), None, IDENTITY.source, Owners(REFS))
+            adopt.adopt(opened, TableNames(), None, IDENTITY.source, Owners(REFS))
         finally:
-            database.close()
+            opened.close()
 
     states = []
     for step in range(first_write(work, monkeypatch), 200):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor, TimeoutError as NotYetError
 from dataclasses import replace
+
+import pytest
+
+from profilemesh_airflow.core.budget import Budget
+from profilemesh_airflow.core.ledger import CLOSED, OPEN, PROFILED
+from profilemesh_airflow.exceptions import ClaimLostError
+from profilemesh_airflow.store import Store
+from profilemesh_airflow.store.engine import BEGIN_MODE
 
 TOGETHER = 4
 
@@ -86,3 +96,152 @@ def test_nothing_is_lost_while_everybody_works_at_once(world, at_once):
     assert {key: baselines[key].fingerprint for key in world.tables} == {
         key: entry.fingerprint for key, entry in world.tables.items()
     }
+
+
+def test_processes_that_work_at_once_profile_each_change_once(world, settings, sql):
+    """Real processes, each with connections of its own: two refresh all the time, four claim whatever they can."""
+    names = [f"t{number}" for number in range(12)]
+    world.put(*names)
+    fork = multiprocessing.get_context("fork")
+    barrier, told = fork.Barrier(6), fork.SimpleQueue()
+    world.store.close()
+
+    def work(number):
+        with Store(settings) as store:
+            own = replace(world, store=store)
+            claims = []
+            store.version()
+            barrier.wait(30)
+            for turn in range(6):
+                if number < 2:
+                    own.put(*names, version=f"{turn}")
+                    own.ring(Budget(tables=5))
+                    continue
+                for key in own.tables:
+                    claim = own.ledger.claim(key, f"worker {number}")
+                    if claim:
+                        own.ledger.commit(claim, own.run_of(key, run_id=f"{claim.change_id} {claim.token}"))
+                        claims.append((claim.change_id, claim.token))
+            told.put(claims)
+
+    processes = [fork.Process(target=work, args=(number,)) for number in range(6)]
+    for process in processes:
+        process.start()
+    claims = [claim for _ in processes for claim in told.get()]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 6
+    assert len(claims) == len(set(claims)) == sql.count("profilemesh_runs")
+    assert sql.one("SELECT count(*) FROM profilemesh_changes WHERE open_slot = 1 AND state <> 'open'") == 0
+    world.put(*names, version="the end")
+    world.refresh()
+    for key in world.ledger.open_entries():
+        world.profile(key)
+    assert world.refresh() == []
+    baselines = world.ledger.baselines()
+    assert {key: baselines[key].fingerprint for key in world.tables} == {
+        key: entry.fingerprint for key, entry in world.tables.items()
+    }
+
+
+@pytest.mark.parametrize("version", ["2", "3"])
+def test_a_commit_and_a_refresh_at_once_lose_no_target(world, at_once, version):
+    """Whichever comes first: what the worker did not profile is open, and what it did is not profiled again."""
+    names = [f"t{number}" for number in range(6)]
+    world.settle(*names)
+    world.put(*names, version="2")
+    world.refresh()
+    claims = {key: world.ledger.claim(key, "worker") for key in world.tables}
+    runs = {key: world.run_of(key) for key in world.tables}
+    world.put(*names, version=version)
+    looked = world.look()
+
+    def work(store, number):
+        ledger = store.ledger(world.identity, world.policy)
+        if number == 0:
+            return ledger.record(*looked)
+        return [ledger.commit(claim, runs[key]) for key, claim in claims.items()]
+
+    at_once(work, 2)
+    left = world.ledger.open_entries()
+    assert set(left) == (set(world.tables) if version == "3" else set())
+    assert {(entry.state, entry.target) for entry in left.values()} <= {
+        (OPEN, entry.fingerprint) for entry in world.tables.values()
+    }
+    assert {entry.key for entry in world.refresh()} == set(left)
+
+
+def test_the_clock_goes_on_while_a_worker_waits_for_another(world, sql):
+    world.put("orders")
+    world.refresh()
+    with ThreadPoolExecutor(1) as pool:
+        with sql.engine.connect().execution_options(**{BEGIN_MODE: "IMMEDIATE"}) as other, other.begin():
+            other.exec_driver_sql("UPDATE profilemesh_changes SET rings = 7")
+            waiting = pool.submit(world.ledger.claim, "sales.orders", "worker")
+            with pytest.raises(NotYetError):
+                waiting.result(timeout=0.5)
+            released_at = world.ledger.now()
+        claim = waiting.result(timeout=10)
+    assert claim.rings == 7
+    assert claim.updated_at >= released_at
+
+
+def test_a_late_commit_and_the_next_worker_at_once_leave_one_of_the_two(world, at_once, travel, sql):
+    names = [f"t{number}" for number in range(10)]
+    world.put(*names)
+    world.refresh()
+    claims = {key: world.ledger.claim(key, "slow") for key in world.tables}
+    runs = [{key: world.run_of(key) for key in world.tables} for _ in range(2)]
+    travel(hours=2)
+
+    def slow(ledger, key):
+        try:
+            return ledger.commit(claims[key], runs[0][key])
+        except ClaimLostError:
+            return None
+
+    def quick(ledger, key):
+        claim = ledger.claim(key, "quick")
+        return claim and ledger.commit(claim, runs[1][key])
+
+    def work(store, number):
+        ledger = store.ledger(world.identity, world.policy)
+        return [(slow, quick)[number](ledger, key) for key in world.tables]
+
+    by_slow, by_quick = at_once(work, 2)
+    assert all(bool(one) != bool(other) for one, other in zip(by_slow, by_quick, strict=True))
+    assert {entry.outcome for entry in (*by_slow, *by_quick) if entry} == {PROFILED}
+    assert sql.count("profilemesh_runs") == len(names)
+
+
+def test_configurations_that_share_a_store_and_their_tables_names_do_not_meet(world, at_once):
+    identities = [replace(world.identity, environment=place, source=name) for place in "pq" for name in "xy"]
+    names = ["orders", "items"]
+
+    def work(store, number):
+        own = replace(world, store=store, identity=identities[number], tables={})
+        for turn in range(4):
+            own.put(*names, version=f"{number} {turn}")
+            own.ring()
+            for key in own.tables:
+                own.profile(key, run_id=f"{number} {turn}")
+        own.put("orders", version="left open")
+        own.ring()
+        return own
+
+    worlds = [replace(own, store=world.store) for own in at_once(work)]
+    ids = {}
+    for own in worlds:
+        ((key, entry),) = own.ledger.open_entries().items()
+        assert (key, entry.target, entry.rings) == ("sales.orders", own.tables[key].fingerprint, 1)
+        assert own.ledger.baselines()["sales.items"].fingerprint == own.tables["sales.items"].fingerprint
+        assert [past.state for past in own.ledger.history(key)] == [OPEN, *[CLOSED] * 4]
+        ids[own.identity] = entry.change_id
+    first, *others = worlds
+    assert first.ledger.entries(list(ids.values())) == list(first.ledger.open_entries().values())
+    first.ledger.mark_rung(list(ids.values()))
+    assert [own.ledger.open_entries()["sales.orders"].rings for own in worlds] == [2, 1, 1, 1]
+    claim = others[0].ledger.claim("sales.orders", "worker")
+    for method in (first.ledger.renew, lambda claim: first.ledger.fail(claim, "boom")):
+        with pytest.raises(ClaimLostError, match="gone from the ledger"):
+            method(claim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pymysql
 import pytest
 import sqlalchemy
 
@@ -58,6 +59,29 @@ def test_psycopg_3_serves_where_psycopg2_is_missing(monkeypatch, world_of, postg
         world.settle("orders", "items")
         world.put("orders", "items", version="2")
         assert len(world.refresh()) == 2
+
+
+def test_a_mysql_session_does_not_depend_on_the_servers_settings(mysql_database):
+    database = Database(mysql_database)
+    query = sqlalchemy.text("SELECT @@session.sql_mode, @@character_set_connection")
+    with database.transaction(writes=False) as connection:
+        assert connection.execute(query).one() == ("STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION", "utf8mb4")
+        assert connection.get_isolation_level() == "READ COMMITTED"
+    database.close()
+
+
+def test_a_mysql_store_needs_a_database():
+    with pytest.raises(StoreError, match="has no database"):
+        Store(ConnectionSettings("mysql", "127.0.0.1"))
+
+
+def test_a_server_whose_login_needs_another_package_says_so(monkeypatch, mysql_database):
+    def connect(**_):
+        raise RuntimeError("'cryptography' package is required for caching_sha2_password")
+
+    monkeypatch.setattr(pymysql, "connect", connect)
+    with Store(mysql_database) as store, pytest.raises(StoreError, match="'cryptography' package is required"):
+        store.ensure()
 
 
 def test_a_sqlite_store_needs_a_file():

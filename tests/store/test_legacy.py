@@ -129,11 +129,41 @@ def test_only_the_same_environment_schema_and_exact_name_count(history, earlier)
     assert [run.run_id for run in history.runs("sales.orders")] == ["f"]
 
 
+def test_names_that_differ_by_case_alone_are_two_tables(store, earlier):
+    for schema, count in {"hr": "1", "SALES": "2", "sales": "3"}.items():
+        earlier.profile("r1", "orders", {ID: {"count": count}}, schema=schema, row_count=int(count))
+    history = store.results(IDENTITY, [ORDERS, TableRef("orders", "SALES")])
+
+    assert history.latest("sales.orders").row_count == 3
+    assert history.latest("SALES.orders").row_count == 2
+
+
 @pytest.mark.parametrize("schema", [None, ""])
 def test_a_table_without_a_schema_is_found(store, earlier, schema):
     earlier.profile("r1", "orders", {ID: {"count": "3"}}, schema=schema)
 
     assert store.results(IDENTITY, [TableRef("orders")]).latest("orders").run_id == "r1"
+
+
+def test_times_in_a_file_are_compared_whatever_their_spelling(sqlite_settings, sql_of):
+    Path(sqlite_settings.filepath).parent.mkdir()
+    sql = sql_of(sqlite_settings)
+    earlier = Earlier(sql.run, "sqlite").create()
+    spelled = {
+        "second": "2024-01-01T10:30:00Z",
+        "first": "2024-01-01 11:00:00+02:00",
+        "fourth": "2024-01-01 12:00:00.5",
+        "third": "2024-01-01T06:00:00-05",
+        "unreadable": "a while ago",
+    }
+    for run_id, at in spelled.items():
+        earlier.profile(run_id, "orders", {ID: {"count": "3"}}, at=at)
+
+    with Store(sqlite_settings) as store:
+        history = store.results(IDENTITY, REFS)
+        assert [run.run_id for run in history.runs("sales.orders")] == ["fourth", "third", "second", "first"]
+        assert history.previous(history.profile("third", "sales.orders")).run_id == "second"
+        assert history.profile("unreadable", "sales.orders") is None
 
 
 def test_a_failed_run_is_listed_but_is_no_profile(history, earlier):

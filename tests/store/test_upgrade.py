@@ -127,7 +127,7 @@ def test_an_upgrade_that_is_killed_anywhere_is_completed_by_the_next(before, sql
     for step in range(1, 200):
         if not kill_at(step, lambda: Store(before).upgrade()):
             break
-    assert step > 20
+    assert step > 10
     with Store(before, create_tables=False) as store:
         store.ensure()
     with sql.engine.connect() as connection:

@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 from hypothesis import given, strategies as st
 
+from profilemesh_airflow.core.budget import Budget
 from profilemesh_airflow.exceptions import (
     ClaimLostError,
     ConfigError,
@@ -22,7 +23,8 @@ from profilemesh_airflow.store import Ledger, Store
 from profilemesh_airflow.usecases.outcome import Failed, Profiled
 from profilemesh_airflow.usecases.planning import build_plan, detect
 from profilemesh_airflow.usecases.profile import Worker, profile_change
-from profilemesh_airflow.usecases.refresh import record
+from profilemesh_airflow.usecases.refresh import deferred, mark_rung, record, waiting
+from profilemesh_airflow.usecases.replay import replay
 from profilemesh_airflow.usecases.retry import Retry
 from profilemesh_airflow.warehouse import Warehouse
 
@@ -195,6 +197,41 @@ def test_a_refresh_survives_a_trouble_that_passes(quick, monkeypatch, owner, nam
 
     assert sorted(quick.refresh()) == ["orders", "users"]
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("name", ["now", "entries", "mark_rung"])
+def test_a_ring_survives_a_trouble_that_passes(quick, monkeypatch, name, after):
+    with quick.open() as workspace:
+        recorded = [entry.change_id for entry in record(workspace, detect(workspace))]
+        calls = once(monkeypatch, Ledger, name, AWAY, after=after)
+
+        mark_rung(workspace, waiting(workspace, recorded))
+
+        assert len(calls) == 2
+        assert all(entry.rings for entry in workspace.ledger.open_entries().values())
+
+
+def test_what_waits_for_a_budget_is_told_though_the_store_was_away(quick, monkeypatch):
+    with quick.open() as workspace:
+        rung = record(workspace, detect(workspace), Budget(tables=1))
+        once(monkeypatch, Ledger, "view", AWAY)
+
+        assert [entry.key for entry in deferred(workspace, rung)] == ["users"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("owner", "name"), [(Store, "version"), (Ledger, "view"), (Ledger, "reopen")])
+def test_a_replay_survives_a_trouble_that_passes(quick, monkeypatch, owner, name, after):
+    quick.profile(changed_only=True)
+    calls = once(monkeypatch, owner, name, AWAY, after=after)
+
+    with quick.open() as workspace:
+        reopened, skipped = replay(workspace, ["orders"])
+
+    assert len(calls) >= 2
+    assert ([(each.ref.key, each.before) for each in reopened], skipped) == ([("orders", "current")], [])
+    assert quick.refresh() == ["orders"]
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -108,6 +108,16 @@ def test_what_a_refresh_is_about_to_ring_waits_no_longer_and_stands_in_the_queue
     assert places(shop) == {"items": ("open", None), "users": ("deferred", 1), "orders": ("deferred", 2)}
 
 
+def test_whatever_the_next_refresh_may_ring_counts_in_the_queue(shop):
+    shop.configure("items", "orders", airflow={"budget": {"tables": 1}})
+    ring(shop)
+    shop.configure("items", "orders", {"table": "users", "priority": 10})
+    with shop.open() as workspace:
+        record(workspace, detect(workspace, ["users"]))
+
+    assert places(shop) == {"items": ("open", None), "users": ("open", None), "orders": ("deferred", 2)}
+
+
 def test_a_change_of_a_table_that_left_the_configuration_has_no_place_in_the_queue(shop):
     shop.configure("items", "orders", "users", airflow={"budget": {"tables": 1}})
     ring(shop)

@@ -23,10 +23,10 @@ from profilemesh_airflow.warehouse.lanes import Lanes
 if TYPE_CHECKING:
     from tests.warehouse.databases import Database
 
-#: A view that takes a minute to read.
+#: A view that takes many seconds to read.
 SLOW = {
     "postgres": "CREATE VIEW slow AS SELECT i AS a, length(pg_sleep(0.1)::text) AS b FROM generate_series(1, 600) g(i)",
-    "sqlite": "CREATE VIEW slow AS WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 1e9) "
+    "sqlite": "CREATE VIEW slow AS WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 2e7) "
     "SELECT a FROM n",
 }
 

@@ -154,7 +154,7 @@ def test_a_refresh_that_declares_no_outlets_is_known_by_the_last_doorbell(airflo
         asset["producing_tasks"] = []
     assert [check for check, *_ in look()] == ["refresh-dag"]
 
-    airflow.events = [{"uri": f"{CHANGE}orders", "source_dag_id": REFRESH}]
+    airflow.add_event(f"{CHANGE}orders", REFRESH)
     assert look() == []
 
     dag(airflow, REFRESH)["is_paused"] = True
@@ -162,36 +162,40 @@ def test_a_refresh_that_declares_no_outlets_is_known_by_the_last_doorbell(airflo
 
 
 @pytest.mark.parametrize(
-    "event",
-    [
-        {"uri": "profilemesh://TEST/shop/change/orders", "source_dag_id": "another"},
-        {"uri": f"{CHANGE}orders", "source_dag_id": None},
-        {"uri": None, "source_dag_id": "another"},
-    ],
+    ("uri", "source"),
+    [("profilemesh://TEST/shop/change/orders", "another"), (f"{CHANGE}orders", None), (None, "another")],
 )
-def test_an_event_of_somebody_elses_tells_of_no_refresh(airflow, look, event):
+def test_an_event_of_somebody_elses_tells_of_no_refresh(airflow, look, uri, source):
     for asset in airflow.assets:
         asset["producing_tasks"] = []
-    airflow.events = [event]
+    airflow.add_event(uri, source)
 
-    assert [check for check, *_ in look()] == ["refresh-dag"]
+    assert [what for *_, what in look()] == ["no DAG publishes these assets: no change is found or rung for"]
 
 
+ANOTHER = {"filename": "finance.py", "stack_trace": "Traceback:\nOSError: no postgresql://ann:hunter2@db/x\n"}
 OURS = {
     "filename": "tables.py",
     "stack_trace": 'Traceback:\n  File "/site/profilemesh_airflow/config/loader.py"\nConfigError: no file config.yml\n',
 }
-ANOTHER = {"filename": "finance.py", "stack_trace": "Traceback:\nOSError: no postgresql://ann:hunter2@db/x"}
 
 
-def test_a_file_that_names_this_package_and_cannot_be_imported_is_an_error(airflow, look):
-    airflow.import_errors = [OURS, ANOTHER]
+@pytest.mark.parametrize(
+    ("error", "file", "reason"),
+    [
+        ({}, "profilemesh_tables.py", "ModuleNotFoundError: No module named 'nonexistent_module'"),
+        (OURS, "tables.py", "ConfigError: no file config.yml"),
+    ],
+)
+def test_a_file_that_names_this_package_and_cannot_be_imported_is_an_error(airflow, look, error, file, reason):
+    airflow.add_import_error(**error)
+    airflow.add_import_error(**ANOTHER)
 
-    assert look() == [("import-errors", "error", "tables.py", "it cannot be imported: ConfigError: no file config.yml")]
+    assert look() == [("import-errors", "error", file, f"it cannot be imported: {reason}")]
 
 
 def test_where_a_dag_is_missed_every_file_that_cannot_be_imported_may_be_the_reason(airflow, look):
-    airflow.import_errors = [ANOTHER]
+    airflow.add_import_error(**ANOTHER)
     dag(airflow, consumer("items"))["is_stale"] = True
 
     assert look()[1:] == [

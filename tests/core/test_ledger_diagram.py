@@ -1,0 +1,75 @@
+"""The state diagram that users read is the one that the code has."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+from profilemesh_airflow.core import ledger
+from profilemesh_airflow.core.ledger import CLOSED, OPEN, Deferred, Detected, Expired, Removed, Renewed, Returned, Rung
+from tests.core.changes import AFTER_LEASE, CLAIM, DONE, FAIL, NOW, POLICY, after, change
+
+PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
+ARROW = re.compile(r"^ +(\S+) --> (\S+) : (.+)$", re.MULTILINE)
+FIRST_CELL = re.compile(r"^\| (`.+?) \|", re.MULTILINE)
+
+STEPS = (
+    Detected(change("1")),
+    # Another priority: the target is the same, and yet there is something to write.
+    Detected(change("1", priority=1)),
+    Detected(change("2")),
+    Detected(change("1", forced="now")),
+    *(Returned(), Removed(), Rung(), Deferred(), CLAIM, Renewed(), Expired(), FAIL, DONE),
+)
+TIMES = (NOW, AFTER_LEASE, NOW - timedelta(days=1))
+
+
+def state_of(entry):
+    return entry.outcome if entry.state == CLOSED else entry.state
+
+
+def situation(entry):
+    """What decides about the next step; entries that agree in it need not be looked at twice."""
+    moved = entry.target_revision > entry.claimed_revision
+    return state_of(entry), moved, bool(entry.forced_revision), entry.attempts, bool(entry.token), entry.lease_until
+
+
+def transitions():
+    """Every step that changes an entry, from every situation there is."""
+    found = {("[*]", "Detected", OPEN)}
+    seen, waiting = {}, [after()]
+    while waiting:
+        entry = waiting.pop()
+        if seen.setdefault(situation(entry), entry) is not entry:
+            continue
+        for step in STEPS:
+            for now in TIMES:
+                try:
+                    reached = ledger.advance(entry, step, now, POLICY)
+                except ValueError:
+                    continue
+                if reached is not entry:
+                    found.add((state_of(entry), type(step).__name__, state_of(reached)))
+                    waiting.append(reached)
+    return found
+
+
+def drawn():
+    arrows = ARROW.findall(PAGE.read_text(encoding="utf-8"))
+    return {(before, step, reached) for before, reached, steps in arrows for step in steps.split(", ")}
+
+
+def test_the_diagram_has_every_way_from_one_state_to_another_and_no_other():
+    found = transitions()
+    assert {arrow for arrow in drawn() if arrow[0] != arrow[2]} == {arrow for arrow in found if arrow[0] != arrow[2]}
+    assert drawn() <= found
+
+
+def test_the_tables_explain_every_state_and_every_step():
+    found = transitions()
+    explained = [
+        name for cell in FIRST_CELL.findall(PAGE.read_text(encoding="utf-8")) for name in re.findall(r"`(\w+)`", cell)
+    ]
+    states, steps = {reached for _, _, reached in found}, {step for _, step, _ in found}
+    assert sorted(explained) == sorted(states | steps)
