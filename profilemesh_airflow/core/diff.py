@@ -67,7 +67,7 @@ class Baseline:
     run_id: str
 
     def is_stale(self, now: datetime, profile_after: timedelta) -> bool:
-        """Whether a table of unknown data version is to be profiled again: its profile is too old, or of unknown age."""
+        """Whether a table of unknown data version is to be profiled again: its profile is old, or of unknown age."""
         return now - self.profiled_at >= profile_after or was_set_back(self.profiled_at, now)
 
 

@@ -52,6 +52,8 @@ class LedgerEntry:
     :param claimed_revision: ``target_revision`` when the present claim was made.
     :param forced_revision: ``target_revision`` of the latest force, 0 without one.
     :param token: counts the claims; a worker may commit only under the token it was given.
+    :param confirmed_token: ``token`` when a refresh last found the table at its target; the latest one where that was
+        since the latest claim.
     :param rings: doorbells sent since the target last moved.
     :param attempts: failed profiles, and leases that ran out, since the target last moved.
     :param priority: from the configuration; a greater one is rung first where there is a budget.
@@ -73,6 +75,7 @@ class LedgerEntry:
     claimed_revision: int = 0
     forced_revision: int = 0
     token: int = 0
+    confirmed_token: int = 0
     rings: int = 0
     attempts: int = 0
     priority: int = 0
@@ -233,6 +236,7 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
             reasons=_keep_force(entry.reasons, change.reasons),
             priority=change.priority,
             estimated_bytes=change.estimated_bytes,
+            confirmed_token=entry.token,
         )
         return entry if after == entry else after
     revision = entry.target_revision + 1
@@ -325,9 +329,10 @@ def _given_up(entry: LedgerEntry, error: str, error_type: str | None, now: datet
 def _committed(entry: LedgerEntry, step: Committed, now: datetime, _: Policy) -> LedgerEntry:
     if not entry.token:
         raise ValueError(f"change {entry.change_id} was never claimed; it cannot be committed")
-    unmoved = entry.target_revision == entry.claimed_revision
+    # A profile that found the table elsewhere answers its target, unless the table was seen there after the claim.
+    nothing_since = entry.target_revision == entry.claimed_revision and entry.confirmed_token < entry.token
     forced_since = entry.forced_revision > entry.claimed_revision
-    if unmoved or (step.fingerprint == entry.target and not forced_since):
+    if nothing_since or (step.fingerprint == entry.target and not forced_since):
         return replace(_closed(entry, PROFILED, now), run_id=step.run_id)
     after = replace(_released(entry), next_ring_at=now)
     return after if forced_since else _without_force(after)

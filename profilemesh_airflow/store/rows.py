@@ -31,6 +31,7 @@ _PLAIN = (
     "claimed_revision",
     "forced_revision",
     "token",
+    "confirmed_token",
     "rings",
     "attempts",
     "priority",

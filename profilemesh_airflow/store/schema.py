@@ -219,6 +219,7 @@ def _changes(name: str, metadata: MetaData) -> Table:
         Column("claimed_revision", Integer, nullable=False),
         Column("forced_revision", Integer, nullable=False),
         Column("token", Integer, nullable=False),
+        Column("confirmed_token", Integer, nullable=False, server_default=text("0")),
         Column("rings", Integer, nullable=False),
         Column("attempts", Integer, nullable=False),
         Column("priority", Integer, nullable=False, server_default=text("0")),

@@ -56,6 +56,12 @@ VANISHED_TWICE = (*VANISH, CLAIM, AFTER_LEASE + POLICY.lease, Expired())
         ((CLAIM, Detected(change("2")), DONE), OPEN, None),
         ((CLAIM, Detected(change("2")), Committed(at("2"), "run")), CLOSED, PROFILED),
         ((CLAIM, Detected(change("2")), Detected(change("1")), DONE), CLOSED, PROFILED),
+        # What was seen at its target since the claim is not answered by a profile of what it was in between.
+        ((CLAIM, Detected(change("1")), Committed(at("passing"), "run")), OPEN, None),
+        ((CLAIM, Detected(change("1")), DONE), CLOSED, PROFILED),
+        ((Detected(change("1")), CLAIM, Committed(at("newer"), "run")), CLOSED, PROFILED),
+        ((CLAIM, Detected(change("1")), FAIL, CLAIM, Committed(at("newer"), "run")), CLOSED, PROFILED),
+        ((*VANISH, Detected(change("1")), Committed(at("passing"), "run")), OPEN, None),
         ((CLAIM, Detected(change("1", forced="again")), DONE), OPEN, None),
         ((Detected(change("1", forced="now")), CLAIM, DONE), CLOSED, PROFILED),
         ((Detected(change("1", forced="now")), Returned()), OPEN, None),

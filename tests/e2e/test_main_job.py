@@ -5,6 +5,12 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from demo.standalone import USERNAME
+from profilemesh_airflow.airflow_api import AirflowApi
+from profilemesh_airflow.config import load_config
+from profilemesh_airflow.usecases.doctor import examine
+from profilemesh_airflow.usecases.workspace import Workspace
+from tests.e2e.faults import pause
 from tests.e2e.shop import REFRESH, open_shop
 
 pytestmark = pytest.mark.e2e
@@ -122,3 +128,19 @@ class TestMainJob:
     def test_every_table_ends_at_its_baseline(self, shop):
         open_changes = shop.stored("SELECT table_key FROM profilemesh_changes WHERE state <> 'closed'")
         assert open_changes == [("sales.nowhere",)]
+
+    def test_the_doctor_finds_nothing_until_a_consumer_is_paused_while_a_change_waits(self, shop):
+        assert consulted(shop) == []
+        pause(shop, "hr.orders", paused=True)
+        shop.sql("INSERT INTO hr.orders VALUES (4, 'unheard')")
+        assert shop.refresh() == {}
+        assert consulted(shop) == [("consumers", "error", "hr.orders")]
+
+
+def consulted(shop):
+    """What the doctor finds: check, severity and where."""
+    api = AirflowApi(shop.airflow.url, USERNAME, shop.airflow.password)
+    with Workspace(load_config(shop.config)) as workspace, api:
+        diagnosis = examine(workspace, api)
+    assert diagnosis.not_checked == {}
+    return [(finding.check, finding.severity, finding.where) for finding in diagnosis.findings]

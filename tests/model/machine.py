@@ -253,6 +253,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self.look_at_the_ledger()
         self.look(self.refreshes[-1])
 
+    @precondition(lambda self: self.earlier)
+    @rule(which=ANY)
+    def a_refresh_is_overtaken_by_another(self, which):
+        self.look_at_both()
+        slow = self.refreshes.pop()
+        self.return_to_an_earlier_state(which, True)
+        self.write(slow)
+
     @rule(budget=BUDGET)
     def refresh(self, budget):
         self.look_at_both()
@@ -393,11 +401,21 @@ class LedgerMachine(RuleBasedStateMachine):
             if job.entry.info:
                 self.store(job, self.run_of(job))
 
-    @rule(name=NAME)
-    def claim_start_and_change(self, name):
-        if (job := self.take(name)) is not None:
-            self.start(job)
-            self.edit(name, {"data": self.world.tables[name].data + 1})
+    @rule(name=NAME, by=st.sampled_from(["new data", "a refresh", "force"]), passing=st.booleans())
+    def a_profile_is_overtaken(self, name, by, passing):
+        """Something happens while the table is profiled, which perhaps was for a moment not what it is again."""
+        if (job := self.take(name)) is None:
+            return
+        data = self.world.tables[name].data
+        self.edit(name, {"data": data + passing})
+        self.start(job)
+        self.edit(name, {"data": data + (not passing)})
+        if by == "a refresh":
+            self.refresh_and_ring(None)
+        elif by == "force":
+            self.reopen([name])
+        if job.entry.info:
+            self.store(job, self.run_of(job))
 
     @rule(name=NAME)
     def claim_and_fail(self, name):

@@ -82,8 +82,10 @@ class Kept:
     :param refreshed: the tick at which the latest refresh began that recorded what it saw of the table.
     :param written: the tick at which its rows were written last.
     :param moved: the tick at which the open change's target last moved, or somebody forced it.
+    :param confirmed: the tick at which a refresh last recorded that the table is at its target.
     :param forced: the tick of a force that no commit has answered yet.
     :param claimed: the tick of the open change's latest claim.
+    :param unnoticed: by how much the clock was set back between two writes, too little each time to be noticed.
     """
 
     baseline: tuple[Fingerprint, datetime, str] | None = None
@@ -91,10 +93,12 @@ class Kept:
     refreshed: int = NEVER
     written: int = NEVER
     moved: int = NEVER
+    confirmed: int = NEVER
     forced: int | None = None
     claimed: int = NEVER
     attempts: int = 0
     rings: int = 0
+    unnoticed: timedelta = timedelta(0)
 
     def target_moved(self, tick: int) -> None:
         self.moved, self.attempts, self.rings = tick, 0, 0
@@ -146,7 +150,7 @@ class Promises:
                 kept.written = self.world.tick
             self._nothing_is_lost(name, kept, after)
             if row := after.open(name):
-                self._waits_are_bounded(row)
+                self._waits_are_bounded(row, kept, before.changes.get(row["change_id"]))
                 assert row["attempts"] == kept.attempts
                 assert row["state"] == "claimed" or (row["state"] == "parked") == (
                     kept.attempts >= self.policy.max_attempts
@@ -182,11 +186,15 @@ class Promises:
         age = self.world.now - at
         return age >= self.policy.profile_after or age < -TOLERANCE
 
-    def _waits_are_bounded(self, row: Row) -> None:
+    def _waits_are_bounded(self, row: Row, kept: Kept, before: Row | None) -> None:
+        """Nothing that is trusted is further away than the policy allows, whatever became of the clock."""
         now = self.world.now
+        if before and before != row and not set_back(before, now):
+            kept.unnoticed += max(before["updated_at"] - now, timedelta(0))
         if not set_back(row, now):
-            assert row["next_ring_at"] - now <= DAY + TOLERANCE
-            assert row["lease_until"] is None or row["lease_until"] - now <= self.policy.lease + TOLERANCE
+            tolerance = TOLERANCE + kept.unnoticed
+            assert row["next_ring_at"] - now <= DAY + tolerance
+            assert row["lease_until"] is None or row["lease_until"] - now <= self.policy.lease + tolerance
 
     def _only_commits_move_baselines(self, after: Rows) -> None:
         kept = {name: (parts(kept.baseline[0]), kept.baseline[2]) for name, kept in self.kept.items() if kept.baseline}
@@ -261,6 +269,7 @@ class Promises:
         if self._moves(name, refresh, b):
             kept.target_moved(self.world.tick)
             assert a["state"] in ("open", "claimed")
+        kept.confirmed = self.world.tick
         if b is None:
             kept.forced, kept.claimed = None, NEVER
         if change.forced:
@@ -370,7 +379,8 @@ class Promises:
         name, found = job.claim.key, job.entry.fingerprint
         kept, b, a = self.kept[name], before.changes[job.claim.change_id], after.changes[job.claim.change_id]
         forced_since = kept.forced is not None and kept.forced > job.began
-        answered = kept.moved < job.began or (parts(found) == target_of(b) and not forced_since)
+        nothing_since = max(kept.moved, kept.confirmed) < job.began
+        answered = nothing_since or (parts(found) == target_of(b) and not forced_since)
         if answered:
             assert (a["state"], a["outcome"], a["run_id"]) == ("closed", "profiled", run_id)
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,6 +27,7 @@ from profilemesh_airflow.store import Ledger, Results, RunRecord, Store, TableNa
 from profilemesh_airflow.store.database import Database
 from profilemesh_airflow.store.engine import make_engine
 from tests.earlier import Earlier
+from tests.store.adoption import fill
 
 IDENTITY = Identity("test", "warehouse")
 COLUMNS = (ColumnProfile("id", "INTEGER", {"count": 3, "mean": 2.0}), ColumnProfile("note", "TEXT", {}, {"*": "no"}))
@@ -152,6 +155,13 @@ def earlier(sql):
     return Earlier(sql.run, sql.engine.dialect.name).create()
 
 
+@pytest.fixture
+def filled(earlier):
+    """The earlier integration, with rows in its tables, and every defect that it had."""
+    fill(earlier)
+    return earlier
+
+
 @dataclass
 class World:
     """A plan whose tables change, and what refreshes and workers do with the store."""
@@ -274,6 +284,36 @@ def run_at_once(settings, work, times):
 
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(one, range(times)))
+
+
+def run_processes(settings, work, times):
+    """:func:`run_at_once` with processes in place of threads."""
+    fork = multiprocessing.get_context("fork")
+    barrier, answers = fork.Barrier(times), fork.SimpleQueue()
+
+    def one(number):
+        try:
+            with Store(settings) as store:
+                store.version()
+                barrier.wait(timeout=30)
+                answers.put((number, work(store, number), None))
+        except Exception:  # noqa: BLE001 - told to the test, which fails
+            answers.put((number, None, traceback.format_exc()))
+
+    processes = [fork.Process(target=one, args=(number,)) for number in range(times)]
+    for process in processes:
+        process.start()
+    answered = sorted(answers.get() for _ in processes)
+    for process in processes:
+        process.join()
+    assert [error for *_, error in answered if error] == []
+    return [answer for _, answer, _ in answered]
+
+
+@pytest.fixture
+def processes_at_once(settings):
+    """:func:`run_processes` on the test's store, which must not be open."""
+    return lambda work, times=4: run_processes(settings, work, times)
 
 
 @pytest.fixture

@@ -11,7 +11,10 @@ from profilemesh_airflow.core.ledger import CLOSED, OPEN, PARKED, PROFILED
 from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.exceptions import ClaimLostError, StoreError
-from profilemesh_airflow.store import Store
+from profilemesh_airflow.store import Store, TableNames
+from profilemesh_airflow.store.changes import ChangeRows
+from profilemesh_airflow.store.database import ConflictError, Database
+from profilemesh_airflow.store.schema import make_tables
 
 ORDERS = "sales.orders"
 
@@ -104,12 +107,15 @@ def test_a_claim_that_is_not_in_the_ledger_is_refused(world):
         world.ledger.commit(replace(claim, change_id="0" * 32), world.run_of(ORDERS))
 
 
-def test_a_failure_is_written_down_and_the_change_comes_back(world, stored):
+def test_a_failure_is_written_down_and_the_change_comes_back(world, stored, sql):
     world.policy = Policy(redeliver_after=timedelta(0))
     world.put("orders")
     world.refresh()
-    after = world.ledger.fail(world.ledger.claim(ORDERS, "worker"), "boom", dag_id="a_dag", dag_run_id="manual__1")
-    assert (after.state, after.attempts, after.last_error) == (OPEN, 1, "boom")
+    claim = world.ledger.claim(ORDERS, "worker")
+    after = world.ledger.fail(claim, "boom", "ProfileError", dag_id="a_dag", dag_run_id="manual__1")
+    assert (after.state, after.attempts) == (OPEN, 1)
+    assert (after.last_error, after.last_error_type) == ("boom", "ProfileError")
+    assert sql.one("SELECT error_type FROM profilemesh_runs") == "ProfileError"
     assert after.last_error_at is not None
     assert stored() == [1, 0, 0]
     (run,) = world.results.runs(ORDERS)
@@ -123,6 +129,18 @@ def test_too_many_failures_park_the_change(world):
     world.refresh()
     states = [world.ledger.fail(world.ledger.claim(ORDERS, "worker"), "boom").state for _ in range(2)]
     assert states == [OPEN, PARKED]
+
+
+def test_a_step_of_a_row_that_has_moved_is_refused(world, settings):
+    world.put("orders")
+    world.refresh()
+    database, rows = Database(settings), ChangeRows(make_tables(TableNames()), world.identity)
+    found = database.read(lambda connection: rows.lock_open(connection, ORDERS))
+    world.refresh(forced={ORDERS: "please"})
+    with database.transaction(writes=True) as connection, pytest.raises(ConflictError):
+        rows.save(connection, found, replace(found[0], rings=99))
+    database.close()
+    assert world.ledger.open_entries()[ORDERS].rings == 0
 
 
 def test_a_long_error_is_shortened(world):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from concurrent.futures import ThreadPoolExecutor, TimeoutError as NotYetError
 from dataclasses import replace
 
@@ -11,7 +10,6 @@ import pytest
 from profilemesh_airflow.core.budget import Budget
 from profilemesh_airflow.core.ledger import CLOSED, OPEN, PROFILED
 from profilemesh_airflow.exceptions import ClaimLostError
-from profilemesh_airflow.store import Store
 from profilemesh_airflow.store.engine import BEGIN_MODE
 
 TOGETHER = 4
@@ -98,41 +96,32 @@ def test_nothing_is_lost_while_everybody_works_at_once(world, at_once):
     }
 
 
-def test_processes_that_work_at_once_profile_each_change_once(world, settings, sql):
-    """Real processes, each with connections of its own: two refresh all the time, four claim whatever they can."""
+def test_processes_that_work_at_once_profile_each_change_once(world, processes_at_once, sql):
+    """Two refresh all the time, four claim whatever they can."""
     names = [f"t{number}" for number in range(12)]
     world.put(*names)
-    fork = multiprocessing.get_context("fork")
-    barrier, told = fork.Barrier(6), fork.SimpleQueue()
     world.store.close()
 
-    def work(number):
-        with Store(settings) as store:
-            own = replace(world, store=store)
-            claims = []
-            store.version()
-            barrier.wait(30)
-            for turn in range(6):
-                if number < 2:
-                    own.put(*names, version=f"{turn}")
-                    own.ring(Budget(tables=5))
-                    continue
-                for key in own.tables:
-                    claim = own.ledger.claim(key, f"worker {number}")
-                    if claim:
-                        own.ledger.commit(claim, own.run_of(key, run_id=f"{claim.change_id} {claim.token}"))
-                        claims.append((claim.change_id, claim.token))
-            told.put(claims)
+    def refresh(own):
+        for turn in range(6):
+            own.put(*names, version=f"{turn}")
+            own.ring(Budget(tables=5))
+        return []
 
-    processes = [fork.Process(target=work, args=(number,)) for number in range(6)]
-    for process in processes:
-        process.start()
-    claims = [claim for _ in processes for claim in told.get()]
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0] * 6
+    def profile(own):
+        claims = []
+        for key in list(own.tables) * 6:
+            claim = own.ledger.claim(key, "worker")
+            if claim:
+                run_id = f"{claim.change_id} {claim.token}"
+                own.ledger.commit(claim, own.run_of(key, run_id=run_id))
+                claims.append(run_id)
+        return claims
+
+    done = processes_at_once(lambda store, number: (refresh if number < 2 else profile)(replace(world, store=store)), 6)
+    claims = [claim for part in done for claim in part]
     assert len(claims) == len(set(claims)) == sql.count("profilemesh_runs")
-    assert sql.one("SELECT count(*) FROM profilemesh_changes WHERE open_slot = 1 AND state <> 'open'") == 0
+    assert {entry.state for entry in world.ledger.open_entries().values()} <= {OPEN}
     world.put(*names, version="the end")
     world.refresh()
     for key in world.ledger.open_entries():

@@ -1,4 +1,4 @@
-"""What a budget is spent by, and the class of the latest error."""
+"""What a budget is spent by, the class of the latest error, and whether a target was confirmed since the claim."""
 
 from __future__ import annotations
 
@@ -23,5 +23,6 @@ def upgrade() -> None:
         Column("estimated_bytes", BigInteger),
         Column("deferrals", Integer, nullable=False, server_default=text("0")),
         Column("last_error_type", LongText),
+        Column("confirmed_token", Integer, nullable=False, server_default=text("0")),
     )
     add_columns(names.runs, schema, Column("error_type", LongText))
