@@ -8,7 +8,7 @@
                           | +--Returned--> closed (withdrawn)  also from parked
                           | +--Removed---> closed (retired)    also from claimed and parked
                           +-- Failed, or Expired (the lease ran out) --+
-                          +-- Committed, but the target moved meanwhile
+                          +-- Committed, but since the claim the table was seen elsewhere than the worker found it
     claimed --Failed or Expired, too often--> parked --Detected with a new target, or forced--> open
 
 Detected, Rung and Deferred (the budget of a refresh was spent) leave the state otherwise as it is. The latest claim may
@@ -244,6 +244,7 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
         entry,
         target=change.target,
         target_revision=revision,
+        confirmed_token=entry.token,
         forced_revision=revision if change.forced else entry.forced_revision,
         reasons=change.reasons if change.forced else _keep_force(entry.reasons, change.reasons),
         priority=change.priority,
@@ -329,12 +330,12 @@ def _given_up(entry: LedgerEntry, error: str, error_type: str | None, now: datet
 def _committed(entry: LedgerEntry, step: Committed, now: datetime, _: Policy) -> LedgerEntry:
     if not entry.token:
         raise ValueError(f"change {entry.change_id} was never claimed; it cannot be committed")
-    # A profile that found the table elsewhere answers its target, unless the table was seen there after the claim.
+    # The worker looked after its claim: what it found is newer than a target that nobody has seen since.
     nothing_since = entry.target_revision == entry.claimed_revision and entry.confirmed_token < entry.token
     forced_since = entry.forced_revision > entry.claimed_revision
     if nothing_since or (step.fingerprint == entry.target and not forced_since):
         return replace(_closed(entry, PROFILED, now), run_id=step.run_id)
-    after = replace(_released(entry), next_ring_at=now)
+    after = replace(_released(entry), next_ring_at=now, attempts=0)
     return after if forced_since else _without_force(after)
 
 

@@ -7,8 +7,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from profilemesh_airflow.core import ledger
-from profilemesh_airflow.core.ledger import CLOSED, OPEN, Deferred, Detected, Expired, Removed, Renewed, Returned, Rung
-from tests.core.changes import AFTER_LEASE, CLAIM, DONE, FAIL, NOW, POLICY, after, change
+from profilemesh_airflow.core.ledger import (
+    CLOSED,
+    OPEN,
+    Committed,
+    Deferred,
+    Detected,
+    Expired,
+    Removed,
+    Renewed,
+    Returned,
+    Rung,
+)
+from tests.core.changes import AFTER_LEASE, CLAIM, DONE, FAIL, NOW, POLICY, after, at, change
 
 PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
 ARROW = re.compile(r"^ +(\S+) --> (\S+) : (.+)$", re.MULTILINE)
@@ -20,7 +31,7 @@ STEPS = (
     Detected(change("1", priority=1)),
     Detected(change("2")),
     Detected(change("1", forced="now")),
-    *(Returned(), Removed(), Rung(), Deferred(), CLAIM, Renewed(), Expired(), FAIL, DONE),
+    *(Returned(), Removed(), Rung(), Deferred(), CLAIM, Renewed(), Expired(), FAIL, DONE, Committed(at("2"), "run")),
 )
 TIMES = (NOW, AFTER_LEASE, NOW - timedelta(days=1))
 
@@ -31,8 +42,8 @@ def state_of(entry):
 
 def situation(entry):
     """What decides about the next step; entries that agree in it need not be looked at twice."""
-    moved = entry.target_revision > entry.claimed_revision
-    return state_of(entry), moved, bool(entry.forced_revision), entry.attempts, bool(entry.token), entry.lease_until
+    moved, seen = entry.target_revision > entry.claimed_revision, entry.confirmed_token == entry.token
+    return state_of(entry), moved, seen, bool(entry.forced_revision), entry.attempts, entry.token > 0, entry.lease_until
 
 
 def transitions():

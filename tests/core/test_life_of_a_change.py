@@ -201,7 +201,7 @@ class LifeOfAChange(RuleBasedStateMachine):
         assert (self.entry.state == CLOSED) == answered
         self.force_unanswered = self.forced_since
         if self.alive():
-            assert self.entry.state == OPEN
+            assert (self.entry.state, self.entry.attempts) == (OPEN, 0)
             assert self.entry.to_ring(self.now)
 
     @precondition(lambda self: self.alive() and self.moved_since is None)

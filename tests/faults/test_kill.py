@@ -78,7 +78,8 @@ def survive(workers, scene, *faults):
             return [f"not killed at {fault}, but ended with {code}"]
         if number == 0:
             scene.change_meanwhile()
-        time.sleep(PATIENCE + 0.1)
+        # Doorbells that nobody answered wait twice as long each time.
+        time.sleep(PATIENCE * 2**number + 0.1)
     if code := workers.run(scene.config):
         return [f"the next worker ended with {code}"]
     return scene.problems()

@@ -386,6 +386,7 @@ class Promises:
         else:
             assert a["state"] == "open", "a change was closed by a profile from before its target"
             assert rings_wait_is_over(a, self.world.now)
+            kept.attempts = 0
         kept.forced = kept.forced if forced_since else None
         kept.baseline = (found, self.world.now, run_id)
         kept.differs_since = None

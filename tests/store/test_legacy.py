@@ -261,8 +261,9 @@ def test_working_beside_the_earlier_integration_leaves_every_byte_of_its_tables(
 def legacy_definitions(sql):
     if sql.engine.dialect.name == "sqlite":
         return sql.run("SELECT * FROM sqlite_master WHERE tbl_name IN ('profilemesh_runs', 'profilemesh_results')")
-    names = "('profilemesh_runs', 'profilemesh_results')"
-    return sql.run(f"SELECT * FROM information_schema.columns WHERE table_name IN {names} ORDER BY 3, 4")
+    schema = "DATABASE()" if sql.engine.dialect.name == "mysql" else "current_schema()"
+    names = f"table_schema = {schema} AND table_name IN ('profilemesh_runs', 'profilemesh_results')"
+    return sql.run(f"SELECT * FROM information_schema.columns WHERE {names} ORDER BY table_name, column_name")
 
 
 def table_names(sql):
