@@ -52,8 +52,7 @@ class LedgerEntry:
     :param claimed_revision: ``target_revision`` when the present claim was made.
     :param forced_revision: ``target_revision`` of the latest force, 0 without one.
     :param token: counts the claims; a worker may commit only under the token it was given.
-    :param confirmed_token: ``token`` when a refresh last found the table at its target; the latest one where that was
-        since the latest claim.
+    :param confirmed_token: ``token`` when a refresh last saw the table, or somebody forced it.
     :param rings: doorbells sent since the target last moved.
     :param attempts: failed profiles, and leases that ran out, since the target last moved.
     :param priority: from the configuration; a greater one is rung first where there is a budget.
@@ -330,10 +329,10 @@ def _given_up(entry: LedgerEntry, error: str, error_type: str | None, now: datet
 def _committed(entry: LedgerEntry, step: Committed, now: datetime, _: Policy) -> LedgerEntry:
     if not entry.token:
         raise ValueError(f"change {entry.change_id} was never claimed; it cannot be committed")
-    # The worker looked after its claim: what it found is newer than a target that nobody has seen since.
-    nothing_since = entry.target_revision == entry.claimed_revision and entry.confirmed_token < entry.token
+    # The worker looked after its claim: what it found is newer than a target that no refresh has seen since.
+    newer = entry.confirmed_token < entry.token
     forced_since = entry.forced_revision > entry.claimed_revision
-    if nothing_since or (step.fingerprint == entry.target and not forced_since):
+    if newer or (step.fingerprint == entry.target and not forced_since):
         return replace(_closed(entry, PROFILED, now), run_id=step.run_id)
     after = replace(_released(entry), next_ring_at=now, attempts=0)
     return after if forced_since else _without_force(after)
