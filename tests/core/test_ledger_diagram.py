@@ -43,7 +43,8 @@ def state_of(entry):
 def situation(entry):
     """What decides about the next step; entries that agree in it need not be looked at twice."""
     moved, seen = entry.target_revision > entry.claimed_revision, entry.confirmed_token == entry.token
-    return state_of(entry), moved, seen, bool(entry.forced_revision), entry.attempts, entry.token > 0, entry.lease_until
+    attempts = min(entry.attempts, POLICY.max_attempts)
+    return state_of(entry), moved, seen, bool(entry.forced_revision), attempts, entry.token > 0, entry.lease_until
 
 
 def transitions():
