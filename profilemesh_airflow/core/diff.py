@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.table import TableRef
 
 #: Why a table is, or was, in the ledger.
-REASON_KINDS = ("added", "settings", "schema", "data", "forced", "stale", "removed")
+REASON_KINDS = ("added", "settings", "schema", "data", "forced", "stale", "removed", "requested")
+
+#: The reasons that no difference gives, but somebody who asked.
+ASKED = ("forced", "requested")
+
+#: What the run id of a baseline begins with that was taken over from the earlier integration.
+IMPORTED = "import:"
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,13 @@ class Reason:
     def __str__(self) -> str:
         if self.kind in ("added", "removed"):
             return self.kind
-        if self.kind == "forced":
-            return f"forced: {self.after}"
-        return f"{self.kind}: {self.field} {_shown(self.before)} -> {_shown(self.after)}"
+        if self.kind in ASKED:
+            return f"{self.kind}: {self.after}"
+        return f"{self.kind}: {self.field} {shown(self.before)} -> {shown(self.after)}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value before or after, as people read it."""
     return "none" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -65,6 +72,14 @@ class Baseline:
     data_version: str | None
     profiled_at: datetime
     run_id: str
+
+    @property
+    def imported(self) -> bool:
+        """Whether no profile of this package's stands behind it: it was taken over from the earlier integration.
+
+        Its data version is that of the moment at which it was taken over, ``profiled_at``, and not that of a profile.
+        """
+        return self.run_id.startswith(IMPORTED)
 
     def is_stale(self, now: datetime, profile_after: timedelta) -> bool:
         """Whether a table of unknown data version is to be profiled again: its profile is old, or of unknown age."""
@@ -120,14 +135,16 @@ def diff(
     now: datetime,
     profile_after: timedelta,
     forced: Mapping[str, str] | None = None,
+    requested: str | None = None,
     only: Collection[str] | None = None,
     waiting: Iterable[TableRef] = (),
 ) -> Diff:
     """Compare a plan with the baselines.
 
     :param now: the moment against which an unknown data version grows stale.
-    :param profile_after: the age at which a table of unknown data version is profiled again.
+    :param profile_after: the age at which a table of unknown data version is profiled again, unless it has its own.
     :param forced: by table key, why somebody wants it profiled whatever changed.
+    :param requested: who asked for this look, and why; kept with every change that was not forced by it.
     :param only: keys of the tables to look at; none means all, and only then is a missing one ``removed``.
     :param waiting: the tables that have an open change: one that leaves the plan before it was ever profiled is
         ``removed`` too.
@@ -139,9 +156,11 @@ def diff(
     for entry in plan.entries:
         if only is not None and entry.key not in only:
             continue
-        reasons = _reasons(entry, baselines.get(entry.key), now, profile_after)
+        reasons = _reasons(entry, baselines.get(entry.key), now, entry.profile_after or profile_after)
         if entry.key in forced:
             reasons.append(Reason("forced", "request", None, forced[entry.key]))
+        elif reasons and requested:
+            reasons.append(Reason("requested", "request", None, requested))
         if reasons:
             size = entry.info.estimated_bytes if entry.info else None
             changes.append(Change(entry.ref, tuple(reasons), entry.fingerprint, entry.priority, size))
@@ -163,10 +182,11 @@ def _reasons(entry: PlanEntry, baseline: Baseline | None, now: datetime, profile
     if entry.fingerprint.settings != baseline.fingerprint.settings:
         before = json.loads(baseline.settings_json)
         reasons += _field_reasons("settings", before, entry.settings.document)
-    return reasons + _schema_reasons(entry, baseline) + _data_reasons(entry, baseline, now, profile_after)
+    return reasons + schema_reasons(entry, baseline) + _data_reasons(entry, baseline, now, profile_after)
 
 
-def _schema_reasons(entry: PlanEntry, baseline: Baseline) -> list[Reason]:
+def schema_reasons(entry: PlanEntry, baseline: Baseline) -> list[Reason]:
+    """The columns, with their types, in which a table differs from its baseline, and whether it is missing."""
     if entry.missing:
         return [Reason("schema", "table", "present", "missing")]
     columns = entry.schema_document
@@ -179,12 +199,15 @@ def _data_reasons(entry: PlanEntry, baseline: Baseline, now: datetime, profile_a
     if entry.info is None:
         return []
     if entry.data_version is not None:
-        if entry.fingerprint.data == baseline.fingerprint.data:
+        if entry.fingerprint.data != baseline.fingerprint.data:
+            return [Reason("data", "version", baseline.data_version, entry.data_version)]
+        if not baseline.imported:
             return []
-        return [Reason("data", "version", baseline.data_version, entry.data_version)]
     if not baseline.is_stale(now, profile_after):
         return []
-    return [Reason("stale", "version", f"profiled at {baseline.profiled_at.isoformat()}", "unknown")]
+    since = "taken over" if baseline.imported else "profiled"
+    known = entry.data_version or "unknown"
+    return [Reason("stale", "version", f"{since} at {baseline.profiled_at.isoformat()}", known)]
 
 
 def _field_reasons(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Reason]:

@@ -24,9 +24,12 @@ class Fingerprint:
         return asdict(self)
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
+
+
 def canonical_json(value: Any) -> str:
     """JSON in which equal values are equal text: keys sorted, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)
+    return _ENCODER.encode(value)
 
 
 def _digest(part: str, text: str) -> str:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from profilemesh_airflow.core.diff import Change, Reason
+from profilemesh_airflow.core.diff import ASKED, Change, Reason
 from profilemesh_airflow.core.policy import was_set_back
 
 if TYPE_CHECKING:
@@ -54,11 +54,14 @@ class LedgerEntry:
     :param token: counts the claims; a worker may commit only under the token it was given.
     :param confirmed_token: ``token`` when a refresh last saw the table, or somebody forced it.
     :param rings: doorbells sent since the target last moved.
+    :param rung_at: when the latest of all doorbells was sent.
     :param attempts: failed profiles, and leases that ran out, since the target last moved.
     :param priority: from the configuration; a greater one is rung first where there is a budget.
     :param estimated_bytes: the table's size by the catalog, or none.
     :param deferrals: refreshes that had no budget left for the change since it was last rung or claimed.
+    :param claimed_at: when the latest claim was made, by whomever; ``claimed_by`` has who holds it now.
     :param last_error_type: class of the latest error.
+    :param postponed: why the latest worker that took it put it off, though nothing had failed.
     :param outcome: how it was closed: ``profiled``, ``withdrawn`` or ``retired``.
     """
 
@@ -80,11 +83,14 @@ class LedgerEntry:
     priority: int = 0
     estimated_bytes: int | None = None
     deferrals: int = 0
+    rung_at: datetime | None = None
+    claimed_at: datetime | None = None
     claimed_by: str | None = None
     lease_until: datetime | None = None
     last_error: str | None = None
     last_error_type: str | None = None
     last_error_at: datetime | None = None
+    postponed: str | None = None
     outcome: str | None = None
     closed_at: datetime | None = None
     run_id: str | None = None
@@ -176,6 +182,13 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Postponed:
+    """The worker that holds the claim may not profile the table now; nothing has failed."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Committed:
     """The worker that made the latest claim profiled the table, and found it at ``fingerprint``."""
 
@@ -183,7 +196,7 @@ class Committed:
     run_id: str
 
 
-Step = Detected | Returned | Removed | Rung | Deferred | Claimed | Renewed | Expired | Failed | Committed
+Step = Detected | Returned | Removed | Rung | Deferred | Claimed | Renewed | Expired | Failed | Postponed | Committed
 
 
 def opened(change_id: str, change: Change, now: datetime) -> LedgerEntry:
@@ -232,7 +245,7 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
         # The baseline may have moved all the same, and then the reasons count from the new one.
         after = replace(
             entry,
-            reasons=_keep_force(entry.reasons, change.reasons),
+            reasons=_keep_asked(entry.reasons, change.reasons),
             priority=change.priority,
             estimated_bytes=change.estimated_bytes,
             confirmed_token=entry.token,
@@ -245,7 +258,7 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
         target_revision=revision,
         confirmed_token=entry.token,
         forced_revision=revision if change.forced else entry.forced_revision,
-        reasons=change.reasons if change.forced else _keep_force(entry.reasons, change.reasons),
+        reasons=change.reasons if change.forced else _keep_asked(entry.reasons, change.reasons),
         priority=change.priority,
         estimated_bytes=change.estimated_bytes,
         rings=0,
@@ -255,8 +268,10 @@ def _detected(entry: LedgerEntry, step: Detected, now: datetime, _: Policy) -> L
     return replace(after, state=OPEN) if entry.state == PARKED else after
 
 
-def _keep_force(before: tuple[Reason, ...], after: tuple[Reason, ...]) -> tuple[Reason, ...]:
-    return after + tuple(reason for reason in before if reason.kind == "forced")
+def _keep_asked(before: tuple[Reason, ...], after: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """The new reasons, and who asked before, where nobody has asked in that way again."""
+    again = {reason.kind for reason in after}
+    return after + tuple(reason for reason in before if reason.kind in ASKED and reason.kind not in again)
 
 
 def _without_force(entry: LedgerEntry) -> LedgerEntry:
@@ -277,7 +292,7 @@ def _removed(entry: LedgerEntry, _: Removed, now: datetime, __: Policy) -> Ledge
 
 def _rung(entry: LedgerEntry, _: Rung, now: datetime, policy: Policy) -> LedgerEntry:
     rings = entry.rings + 1
-    return replace(entry, rings=rings, deferrals=0, next_ring_at=now + policy.wait(rings))
+    return replace(entry, rings=rings, rung_at=now, deferrals=0, next_ring_at=now + policy.wait(rings))
 
 
 def _deferred(entry: LedgerEntry, _: Deferred, __: datetime, ___: Policy) -> LedgerEntry:
@@ -291,10 +306,12 @@ def _claimed(entry: LedgerEntry, step: Claimed, now: datetime, policy: Policy) -
         entry,
         state=CLAIMED,
         token=entry.token + 1,
+        claimed_at=now,
         claimed_by=step.worker,
         claimed_revision=entry.target_revision,
         lease_until=now + policy.lease,
         deferrals=0,
+        postponed=None,
     )
 
 
@@ -316,6 +333,13 @@ def _failed(entry: LedgerEntry, step: Failed, now: datetime, policy: Policy) -> 
     after = _given_up(entry, step.error, step.error_type, now, policy)
     unmoved = after.attempts > entry.attempts
     return replace(after, next_ring_at=now + policy.wait(after.attempts)) if unmoved else after
+
+
+def _postponed(entry: LedgerEntry, step: Postponed, now: datetime, policy: Policy) -> LedgerEntry:
+    _must_be_claimed(entry, step)
+    after = replace(_released(entry), postponed=step.why)
+    # It was rung for: the wait for the next doorbell has begun, and grows with each one. Nobody rings a command line.
+    return after if entry.rings else replace(after, next_ring_at=now + policy.wait(1))
 
 
 def _given_up(entry: LedgerEntry, error: str, error_type: str | None, now: datetime, policy: Policy) -> LedgerEntry:
@@ -361,5 +385,6 @@ _STEPS: dict[type, Callable[[LedgerEntry, Any, datetime, Policy], LedgerEntry]] 
     Renewed: _renewed,
     Expired: _expired,
     Failed: _failed,
+    Postponed: _postponed,
     Committed: _committed,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from profilemesh_airflow.core.budget import Budget
@@ -21,6 +22,22 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 def was_set_back(written_at: datetime, now: datetime) -> bool:
     """Whether the clock was set back since something was written, so that its age cannot be told."""
     return written_at - now > CLOCK_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """At which age tables of unknown data version are profiled again.
+
+    :param usual: of all tables; none leaves that to the policy.
+    :param by_table: of some, by key in lower case.
+    """
+
+    usual: timedelta | None = None
+    by_table: Mapping[str, timedelta] = field(default_factory=dict)
+
+    def of(self, key: str) -> timedelta | None:
+        """That of one table."""
+        return self.by_table.get(key.lower(), self.usual)
 
 
 @dataclass(frozen=True)

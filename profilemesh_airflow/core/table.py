@@ -11,6 +11,7 @@ from urllib.parse import quote
 #: Airflow's limit for a partition key, which a table key must be able to serve as.
 MAX_KEY_LENGTH = 250
 
+_PLAIN = re.compile(r"[A-Za-z0-9_~-]*")
 _HALF_ENCODED = re.compile(r"%[0-9A-F]?\Z")
 
 
@@ -32,6 +33,8 @@ def shorten(text: str, limit: int) -> str:
 
 def encode_part(part: str) -> str:
     """One name, percent-encoded but for the URI's unreserved characters; a dot is encoded too, since it separates."""
+    if _PLAIN.fullmatch(part):
+        return part
     return quote(part, safe="").replace(".", "%2E")
 
 
@@ -44,8 +47,21 @@ class TableRef:
     database: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "schema", self.schema or None)
-        object.__setattr__(self, "database", self.database or None)
+        if self.schema == "":
+            object.__setattr__(self, "schema", None)
+        if self.database == "":
+            object.__setattr__(self, "database", None)
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.table, self.schema, self.database))
+
+    def __hash__(self) -> int:  # a plan looks each of its tables up in many mappings
+        return self._hash
+
+    def __reduce__(self) -> tuple[type[TableRef], tuple[str | None, ...]]:
+        """Only the names: another process hashes texts differently."""
+        return TableRef, (self.table, self.schema, self.database)
 
     @cached_property
     def parts(self) -> tuple[str, ...]:

@@ -16,8 +16,8 @@ SCHEME = "profilemesh"
 #: An asset name or URI has at most 1,500 characters in Airflow; three segments, environment and source stay below.
 MAX_SEGMENT_LENGTH = 250
 
-#: Airflow's limit for a DAG id.
-MAX_DAG_ID_LENGTH = 250
+#: Airflow's limit for the id of a DAG or a task.
+MAX_ID_LENGTH = 250
 
 #: What the assets of one table tell: it should be profiled, it was profiled, it drifted.
 KINDS = ("change", "profile", "drift")
@@ -35,6 +35,16 @@ def table_uri(identity: Identity, kind: str, ref: TableRef) -> str:
     return uri_prefix(identity, kind) + "/".join(shorten(part, MAX_SEGMENT_LENGTH) for part in ref.encoded_parts)
 
 
+def plan_uri(identity: Identity) -> str:
+    """``profilemesh://<environment>/<source>/plan``: something of the plan changed."""
+    return f"{_base(identity)}/plan"
+
+
+def config_uri(identity: Identity) -> str:
+    """``profilemesh://<environment>/<source>/config``: the configuration was edited."""
+    return f"{_base(identity)}/config"
+
+
 def uri_prefix(identity: Identity, kind: str) -> str:
     """What the URIs of all tables' assets of one kind begin with, and no other's.
 
@@ -45,9 +55,20 @@ def uri_prefix(identity: Identity, kind: str) -> str:
     return f"{_base(identity)}/{kind}/"
 
 
+def kind_of(uri: str) -> str | None:
+    """Which of :data:`KINDS` the asset of a URI tells; none where it is none of this package's."""
+    scheme, _, rest = uri.partition("://")
+    kind = "".join(rest.split("/")[2:3])
+    return kind if scheme == SCHEME and kind in KINDS else None
+
+
 def alias_name(identity: Identity) -> str:
     """Name of the asset alias through which a refresh publishes changes."""
     return f"{_base(identity)}/changes"
+
+
+#: What the ids of the tables' DAGs begin with, unless a DAG file says otherwise.
+PROFILING_DAGS = "profilemesh_profile"
 
 
 def profiling_dag_id(prefix: str, identity: Identity, ref: TableRef) -> str:
@@ -56,13 +77,22 @@ def profiling_dag_id(prefix: str, identity: Identity, ref: TableRef) -> str:
     A hash follows where two tables could meet: a character had to be replaced, the end had to be cut, or a dot in the
     name of environment or source could be taken for one between the names.
     """
-    namespace = identity.environment + identity.source
     exact = f"{prefix}.{identity.environment}.{identity.source}.{ref.key}"
+    ambiguous = "." in identity.environment + identity.source
+    return _readable_id(exact, table_uri(identity, "profile", ref), ambiguous=ambiguous)
+
+
+def table_task_id(prefix: str, ref: TableRef) -> str:
+    """A readable task id, unique per table within a DAG; a hash follows where two tables could meet."""
+    return _readable_id(f"{prefix}.{ref.key}", ref.key)
+
+
+def _readable_id(exact: str, unique: str, *, ambiguous: bool = False) -> str:
     readable = _UNFIT_FOR_ID.sub("_", exact)
-    if readable == exact and len(exact) <= MAX_DAG_ID_LENGTH and "." not in namespace:
+    if readable == exact and len(exact) <= MAX_ID_LENGTH and not ambiguous:
         return exact
-    suffix = f"__{short_hash(table_uri(identity, 'profile', ref), 8)}"
-    return readable[: MAX_DAG_ID_LENGTH - len(suffix)] + suffix
+    suffix = f"__{short_hash(unique, 8)}"
+    return readable[: MAX_ID_LENGTH - len(suffix)] + suffix
 
 
 @lru_cache(maxsize=8)

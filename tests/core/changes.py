@@ -6,7 +6,20 @@ from datetime import datetime, timedelta, timezone
 
 from profilemesh_airflow.core.diff import Change, Reason
 from profilemesh_airflow.core.fingerprint import Fingerprint
-from profilemesh_airflow.core.ledger import Claimed, Committed, Expired, Failed, advance, opened
+from profilemesh_airflow.core.ledger import (
+    Claimed,
+    Committed,
+    Deferred,
+    Expired,
+    Failed,
+    Postponed,
+    Removed,
+    Renewed,
+    Returned,
+    Rung,
+    advance,
+    opened,
+)
 from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.core.table import TableRef
 
@@ -43,5 +56,19 @@ def kinds(entry):
 
 
 CLAIM, FAIL, DONE = Claimed("worker"), Failed("boom", "ProfileError"), Committed(at("1"), "run")
+PUT_OFF = Postponed("too dear")
+#: One of each kind of step but Detected.
+STEPS_AFTER_DETECTION = (
+    Returned(),
+    Removed(),
+    Rung(),
+    Deferred(),
+    CLAIM,
+    Renewed(),
+    Expired(),
+    FAIL,
+    PUT_OFF,
+    DONE,
+)
 PARK = (CLAIM, FAIL, CLAIM, FAIL)
 VANISH = (CLAIM, AFTER_LEASE, Expired())

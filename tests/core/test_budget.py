@@ -14,6 +14,7 @@ from profilemesh_airflow.core.fingerprint import Fingerprint
 from profilemesh_airflow.core.ledger import Deferred, Detected, Rung, advance, opened
 from profilemesh_airflow.core.policy import LONGEST_WAIT, Policy
 from profilemesh_airflow.core.table import TableRef
+from tests.examples import examples
 
 NOW = datetime(2024, 1, 1, tzinfo=timezone.utc)
 POLICY = Policy(redeliver_after=timedelta(minutes=1))
@@ -247,4 +248,4 @@ class Adversary(RuleBasedStateMachine):
 
 
 TestAdversary = Adversary.TestCase
-TestAdversary.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestAdversary.settings = settings(max_examples=examples(100), stateful_step_count=30, deadline=None)

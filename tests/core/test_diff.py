@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from profilemesh_airflow.core.diff import REASON_KINDS, Baseline, Reason, diff
+from profilemesh_airflow.core.diff import IMPORTED, REASON_KINDS, Baseline, Reason, diff
 from profilemesh_airflow.core.fingerprint import canonical_json
 from profilemesh_airflow.core.plan import Column, Identity, Partition, Plan, PlanEntry, TableInfo, TableSettings
 from profilemesh_airflow.core.table import TableRef
@@ -222,4 +222,25 @@ def test_a_reason_is_json():
 
 
 def test_the_kinds_of_reasons_are_those_that_users_know():
-    assert REASON_KINDS == ("added", "settings", "schema", "data", "forced", "stale", "removed")
+    assert REASON_KINDS == ("added", "settings", "schema", "data", "forced", "stale", "removed", "requested")
+
+
+def taken_over(entry, age):
+    return replace(baseline(entry, age), run_id=f"{IMPORTED}run-1")
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (taken_over(planned(), timedelta(hours=23)), []),
+        (taken_over(planned(version="6"), timedelta(hours=23)), [Reason("data", "version", "6", "7")]),
+        (
+            taken_over(planned(), timedelta(hours=25)),
+            [Reason("stale", "version", "taken over at 2026-02-28T11:00:00+00:00", "7")],
+        ),
+        (baseline(planned(), timedelta(days=100)), []),
+    ],
+)
+def test_a_baseline_that_was_taken_over_grows_stale_though_its_data_version_is_known(before, expected):
+    """What changed before it was taken over nobody knows."""
+    assert reasons(planned(), before) == expected

@@ -11,15 +11,9 @@ from profilemesh_airflow.core.ledger import (
     CLOSED,
     OPEN,
     Committed,
-    Deferred,
     Detected,
-    Expired,
-    Removed,
-    Renewed,
-    Returned,
-    Rung,
 )
-from tests.core.changes import AFTER_LEASE, CLAIM, DONE, FAIL, NOW, POLICY, after, at, change
+from tests.core.changes import AFTER_LEASE, NOW, POLICY, STEPS_AFTER_DETECTION, after, at, change
 
 PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
 ARROW = re.compile(r"^ +(\S+) --> (\S+) : (.+)$", re.MULTILINE)
@@ -31,7 +25,8 @@ STEPS = (
     Detected(change("1", priority=1)),
     Detected(change("2")),
     Detected(change("1", forced="now")),
-    *(Returned(), Removed(), Rung(), Deferred(), CLAIM, Renewed(), Expired(), FAIL, DONE, Committed(at("2"), "run")),
+    *STEPS_AFTER_DETECTION,
+    Committed(at("2"), "run"),
 )
 TIMES = (NOW, AFTER_LEASE, NOW - timedelta(days=1))
 

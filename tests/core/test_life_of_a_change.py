@@ -29,9 +29,10 @@ from profilemesh_airflow.core.ledger import (
     opened,
 )
 from profilemesh_airflow.core.policy import LONGEST_WAIT
-from tests.core.changes import CLAIM, DONE, FAIL, NOW, POLICY, at, change, kinds
+from tests.core.changes import CLAIM, DONE, FAIL, NOW, POLICY, PUT_OFF, STEPS_AFTER_DETECTION, at, change, kinds
+from tests.examples import examples
 
-ANY_STEP = (Detected(change("9")), Returned(), Removed(), Rung(), Deferred(), CLAIM, Renewed(), Expired(), FAIL, DONE)
+ANY_STEP = (Detected(change("9")), *STEPS_AFTER_DETECTION)
 MINUTE = timedelta(minutes=1)
 
 
@@ -188,6 +189,15 @@ class LifeOfAChange(RuleBasedStateMachine):
         if not self.moved_since:
             assert self.entry.next_ring_at >= self.now + POLICY.redeliver_after
 
+    @precondition(claimed)
+    @rule()
+    def postpone(self):
+        """Nothing failed, so nothing counts; nothing is lost, as it stays open and rings again."""
+        before = self.step(PUT_OFF)
+        assert (self.entry.state, self.entry.postponed) == (OPEN, "too dear")
+        assert (self.entry.attempts, self.entry.target) == (before.attempts, before.target)
+        assert self.entry.next_ring_at <= max(self.kept_wait, self.now + POLICY.wait(1))
+
     def check_given_up(self, before):
         assert self.entry.attempts == before.attempts + (not self.moved_since)
         assert self.entry.state == (PARKED if self.entry.attempts >= POLICY.max_attempts else OPEN)
@@ -254,4 +264,4 @@ class LifeOfAChange(RuleBasedStateMachine):
 
 
 TestLifeOfAChange = LifeOfAChange.TestCase
-TestLifeOfAChange.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestLifeOfAChange.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from profilemesh_airflow.core.naming import find_table, find_tables
+from profilemesh_airflow.core.naming import find_table, find_tables, match_tables, task_ids
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.exceptions import UnknownTableError
 
@@ -61,3 +61,40 @@ def test_several_names_of_one_table_are_one_table():
 
 def test_no_names_are_no_tables():
     assert find_tables(REFS, []) == []
+
+
+SHOP = [TableRef("orders", "sales"), TableRef("orders", "hr"), TableRef("people", "hr"), TableRef("log", None, "lake")]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        ([], []),
+        (["people"], ["hr.people"]),
+        (["*orders"], ["sales.orders", "hr.orders"]),
+        (["hr.*"], ["hr.orders", "hr.people"]),
+        ([{"table": "*"}], ["sales.orders", "hr.orders", "hr.people", "lake..log"]),
+        ([{"schema": "s?les", "table": "[op]*"}], ["sales.orders"]),
+        ([{"database": "lake", "table": "*"}], ["lake..log"]),
+        (["hr.people", {"schema": "sales", "table": "orders"}, "people"], ["sales.orders", "hr.people"]),
+    ],
+)
+def test_patterns_mean_tables_in_the_order_of_the_plan_and_each_once(patterns, expected):
+    assert [ref.key for ref in match_tables(SHOP, patterns)] == expected
+
+
+@pytest.mark.parametrize(
+    "pattern", ["orders", "x*", {"table": "x*"}, {"schema": "hr"}, {"table": "people", "shema": "hr"}, {"table": ""}]
+)
+def test_a_pattern_that_is_ambiguous_or_means_no_table_is_an_error(pattern):
+    with pytest.raises(UnknownTableError):
+        match_tables(SHOP, [pattern])
+
+
+def test_task_ids_are_bare_names_until_two_tables_would_meet():
+    assert list(task_ids(SHOP).values()) == ["sales_orders", "hr_orders", "people", "log"]
+    meeting = [TableRef("a_b"), TableRef("b", "a"), TableRef("b", "c")]
+    ids = task_ids(meeting)
+    assert len(set(ids.values())) == 3
+    assert ids[meeting[2]] == "c_b"
+    assert len(task_ids([TableRef("x" * 300)]).popitem()[1]) <= 100

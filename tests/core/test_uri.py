@@ -9,9 +9,10 @@ from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.core.uri import (
     KINDS,
-    MAX_DAG_ID_LENGTH,
+    MAX_ID_LENGTH,
     alias_name,
     profiling_dag_id,
+    table_task_id,
     table_uri,
 )
 
@@ -104,11 +105,23 @@ def test_a_dag_id_is_what_airflow_takes_for_one(place):
     dag_id = profiling_dag_id("pm", *place)
 
     assert re.fullmatch(r"[A-Za-z0-9_.-]+", dag_id)
-    assert len(dag_id) <= MAX_DAG_ID_LENGTH
+    assert len(dag_id) <= MAX_ID_LENGTH
 
 
 def test_a_dag_id_too_long_for_airflow_is_cut_to_its_limit():
     one, other = (profiling_dag_id("pm", PROD, TableRef("t" * length)) for length in (245, 246))
 
-    assert len(one) == len(other) == MAX_DAG_ID_LENGTH
+    assert len(one) == len(other) == MAX_ID_LENGTH
     assert one != other
+
+
+@given(PLACES, PLACES)
+def test_two_tables_never_share_a_task_id_and_airflow_takes_it(one, other):
+    ids = [table_task_id("ring", place[1]) for place in (one, other)]
+
+    assert (ids[0] == ids[1]) == (one[1] == other[1])
+    assert all(re.fullmatch(r"ring\.[A-Za-z0-9_.-]{1,245}", task_id) for task_id in ids)
+
+
+def test_a_task_id_is_the_tables_key_where_airflow_takes_that():
+    assert table_task_id("ring", TableRef("orders", "sales")) == "ring.sales.orders"
