@@ -6,7 +6,8 @@ from profilemesh_airflow.config.airflow import AirflowConfig, BudgetConfig
 from profilemesh_airflow.config.connection import ConnectionConfig, SourceConfig
 from profilemesh_airflow.config.drift import DriftConfig
 from profilemesh_airflow.config.durations import parse_duration
-from profilemesh_airflow.config.loader import LoadedConfig, load_config, parse_config
+from profilemesh_airflow.config.last_good import load_last_good
+from profilemesh_airflow.config.loader import LoadedConfig, load_config, load_content, parse_config
 from profilemesh_airflow.config.model import ProfileMeshConfig
 from profilemesh_airflow.config.profiling import ProfilingConfig
 from profilemesh_airflow.config.storage import StorageConfig
@@ -28,6 +29,8 @@ __all__ = [
     "StorageConfig",
     "TableConfig",
     "load_config",
+    "load_content",
+    "load_last_good",
     "parse_config",
     "parse_duration",
 ]

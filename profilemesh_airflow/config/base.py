@@ -32,8 +32,11 @@ class Section(BaseModel):
     unsupported_keys: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
-    def unsupported_entry(cls, entry: Mapping[Any, Any]) -> str | None:
-        """Why a list entry, as written, is valid in the successor's format and yet cannot be used here, or None."""
+    def unsupported_entry(cls, entry: Mapping[Any, Any], whole: Mapping[str, Any]) -> str | None:
+        """Why a list entry, as written, is valid in the successor's format and yet cannot be used here, or None.
+
+        :param whole: the configuration that it is in.
+        """
         return None
 
 

@@ -23,6 +23,7 @@ FILE_DATABASES = ("sqlite", "duckdb")
 IN_MEMORY = ":memory:"
 
 _OTHER_SPELLINGS = {"postgresql": "postgres", "mariadb": "mysql"}
+_BIGQUERY_WORDS = {"project": "database", "dataset": "schema"}
 _NOT_IN_A_SLUG = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -66,7 +67,8 @@ def _exists(path: Path) -> bool:
 class ConnectionConfig(Section):
     """One database and the login to it, or the id of an Airflow connection that has them.
 
-    Needs ``type`` or ``conn_id``; SQLite and DuckDB need ``filepath`` too (``database`` serves in its place).
+    Needs ``type`` or ``conn_id``; SQLite and DuckDB need ``filepath`` too (``database`` serves in its place). BigQuery
+    calls its database ``project`` and its schema ``dataset``; either word does.
     ``extra_params`` are arguments of the driver, and count as secret.
     """
 
@@ -82,7 +84,23 @@ class ConnectionConfig(Section):
     warehouse: OptionalText = None
     role: OptionalText = None
     filepath: OptionalText = None
+    project: OptionalText = None
+    dataset: OptionalText = None
     extra_params: dict[str, Any] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _translate(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or _normal_type(data.get("type")) != "bigquery":
+            return data
+        translated = dict(data)
+        for word, key in _BIGQUERY_WORDS.items():
+            given = translated.pop(word, None)
+            if given and translated.get(key) not in (None, "", given):
+                raise ValueError(f"{word} and {key} are two words for the same, with two values; remove one")
+            if given:
+                translated[key] = given
+        return translated
 
     @model_validator(mode="before")
     @classmethod

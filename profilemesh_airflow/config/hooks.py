@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from profilemesh_airflow.config.base import Identifier, OptionalText, Section
+from profilemesh_airflow.config.base import Identifier, OptionalText, Section, show
 from profilemesh_airflow.config.connection import ConnectionConfig
+from profilemesh_airflow.core.events import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +25,30 @@ def _level(value: Any) -> Any:
     return _OTHER_SPELLINGS.get(name, name)
 
 
+_PLACE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def _place(value: str) -> str:
+    if not _PLACE.fullmatch(value):
+        raise ValueError(f"{show(value)} is no function; write it as module:function, such as my_company.alerts:tell")
+    return value
+
+
+def _alone_is_a_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+#: A function of the user's own, as ``module:function``.
+FunctionPlace = Annotated[str, AfterValidator(_place)]
+#: One or several of them.
+FunctionPlaces = Annotated[tuple[FunctionPlace, ...], BeforeValidator(_alone_is_a_list)]
+
+
 class HookConfig(Section):
-    """One receiver of events: a log, a table, or a class of the user's own with its ``params``."""
+    """One receiver of events: a log, a table, or a class of the user's own with its ``params``.
+
+    :param events: the types of event that it is told of; none is all.
+    """
 
     unsupported_keys: ClassVar[frozenset[str]] = frozenset(
         {
@@ -41,6 +65,7 @@ class HookConfig(Section):
 
     type: Literal["logging", "sql", "snowflake", "custom"]
     enabled: bool = True
+    events: Annotated[tuple[EventType, ...] | None, BeforeValidator(_alone_is_a_list)] = None
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)] = "INFO"
     connection: ConnectionConfig | None = None
     table_name: Identifier = "profilemesh_events"
@@ -49,7 +74,7 @@ class HookConfig(Section):
     params: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     @classmethod
-    def unsupported_entry(cls, entry: Mapping[Any, Any]) -> str | None:
+    def unsupported_entry(cls, entry: Mapping[Any, Any], whole: Mapping[str, Any]) -> str | None:
         """A Slack hook."""
         return "hook type 'slack' is not supported here; the hook is ignored" if entry.get("type") == "slack" else None
 
@@ -61,7 +86,13 @@ class HookConfig(Section):
 
 
 class HooksConfig(Section):
-    """The receivers of events, and one switch for all of them."""
+    """The receivers of events, and one switch for all of them.
+
+    :param pre_profiling: functions that are called before a table is profiled.
+    :param post_profiling: functions that are called when it was profiled, or has failed.
+    """
 
     enabled: bool = True
     hooks: tuple[HookConfig, ...] = ()
+    pre_profiling: FunctionPlaces = ()
+    post_profiling: FunctionPlaces = ()

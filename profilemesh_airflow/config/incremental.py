@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from profilemesh_airflow.config.base import Fraction, Identifier, Positive, Section, WholeNumber
 from profilemesh_airflow.config.metrics import Metrics
-
-if TYPE_CHECKING:
-    from profilemesh_airflow.core.plan import MetricName
-
-#: Metrics that can be put together from those of parts of a table.
-MERGEABLE: tuple[MetricName, ...] = ("count", "null_count", "null_percent", "min", "max", "mean", "stddev")
+from profilemesh_airflow.core.merge import MERGEABLE
 
 Interval = Annotated[WholeNumber, Field(ge=5)]
 
@@ -28,16 +23,23 @@ class ChangeDetectionConfig(Section):
 
 
 class PartialProfilingConfig(Section):
-    """Whether only the changed partitions of a table are read."""
+    """Whether only the changed partitions of a table are read.
+
+    ``other_metrics`` says what becomes of metrics that are not mergeable: to ``refresh`` them, all is read after all.
+    """
 
     enabled: bool = True
     allow_partition_pruning: bool = True
     max_partitions_per_run: Annotated[Positive, Field(le=10000)] = 64
     mergeable_metrics: Metrics = MERGEABLE
+    other_metrics: Literal["refresh", "absent"] = "refresh"
 
 
 class AdaptiveSchedulingConfig(Section):
-    """How often an unchanged table is looked at; ``priority_overrides`` has minutes by table name."""
+    """The age at which a table of unknown data version is profiled again; ``priority_overrides`` has it by table key.
+
+    ``staleness_penalty_minutes`` has no effect, as it has none in the successor.
+    """
 
     enabled: bool = True
     default_interval_minutes: Interval = 1440

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from hashlib import blake2b
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,11 @@ from profilemesh_airflow.config.model import ProfileMeshConfig
 from profilemesh_airflow.config.overrides import apply_overrides
 from profilemesh_airflow.config.preparation import Preparation
 from profilemesh_airflow.config.report import Report
+from profilemesh_airflow.config.selection import PATTERN_KEYS, lists_one
 from profilemesh_airflow.config.shapes import keys_of, shape_of
 from profilemesh_airflow.config.storage import default_connection
+from profilemesh_airflow.core.collector import many_objects
+from profilemesh_airflow.core.watching import digest_of
 from profilemesh_airflow.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -36,12 +39,14 @@ class LoadedConfig:
     :param path: the file, absolute.
     :param warnings: what is ignored, and why; one line each.
     :param digest: of the file's bytes (BLAKE2b); changes with every edit, even of a comment.
+    :param broken: why the file itself cannot be used, where this is the last good one in its place.
     """
 
     model: ProfileMeshConfig
     path: Path
     warnings: tuple[str, ...]
     digest: str
+    broken: str | None = None
 
 
 def load_config(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> LoadedConfig:
@@ -53,22 +58,44 @@ def load_config(path: str | os.PathLike[str], environ: Mapping[str, str] | None 
         value (never a secret) and what is allowed.
     """
     file = Path(path).absolute()
-    content = _read(file)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{file}:{line}: not UTF-8 text; save the file in UTF-8") from None
-    return parse_config(text, file, environ, digest=_digest(content))
+    return load_content(read_config(file), file, environ)
 
 
+def load_content(
+    content: bytes, path: str | os.PathLike[str], environ: Mapping[str, str] | None = None
+) -> LoadedConfig:
+    """:func:`load_config` of content that is at hand; ``path`` need not exist, and gives format and directory."""
+    file = Path(path).absolute()
+    variables = os.environ if environ is None else environ
+    return _parsed(content, file, _working_directory(), frozenset(variables.items()))
+
+
+@lru_cache(maxsize=8)
+def _parsed(content: bytes, file: Path, _directory: str | None, variables: frozenset[tuple[str, str]]) -> LoadedConfig:
+    """Read the content of a file; what was read before, with the same in force around it, is not read again.
+
+    :param _directory: the working directory, which relative paths in the content may be meant from.
+    """
+    return parse_config(_decoded(content, file), file, dict(variables), digest=digest_of(content))
+
+
+def check_whole(content: bytes, path: str | os.PathLike[str]) -> None:
+    """Make sure that a file was saved as a whole: that it is a mapping in YAML or JSON, whatever that says.
+
+    :raises ConfigError: it is not.
+    """
+    file = Path(path)
+    _top(_document(_decoded(content, file), file).data, file)
+
+
+@many_objects()
 def parse_config(
     text: str, path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, *, digest: str | None = None
 ) -> LoadedConfig:
     """:func:`load_config` of a text that is at hand; ``path`` need not exist, and gives format and directory."""
     file = Path(path).absolute()
     variables = os.environ if environ is None else environ
-    document = Document(text, str(file), is_json=file.suffix.lower() == ".json")
+    document = _document(text, file)
     report = Report(str(file), document)
     for twice in document.duplicates:
         lines = f"on lines {twice.first_line} and {twice.line}"
@@ -78,10 +105,33 @@ def parse_config(
     prepared = preparation.prepare(data, shape_of(ProfileMeshConfig))
     _add_storage(prepared, variables)
     model = _validate(prepared, file.parent, preparation, report)
-    return LoadedConfig(model, file, report.warnings, digest or _digest(text.encode()))
+    return LoadedConfig(model, file, report.warnings, digest or digest_of(text.encode()))
 
 
-def _read(file: Path) -> bytes:
+def _decoded(content: bytes, file: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}:{line}: not UTF-8 text; save the file in UTF-8") from None
+
+
+def _document(text: str, file: Path) -> Document:
+    return Document(text, str(file), is_json=file.suffix.lower() == ".json")
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 (no object is needed)
+    except OSError:  # it was removed: nothing can be relative to it
+        return None
+
+
+def read_config(file: Path) -> bytes:
+    """The bytes of a configuration file.
+
+    :raises ConfigError: it cannot be read.
+    """
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -91,10 +141,6 @@ def _read(file: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{file}: cannot be read: {reason}") from None
-
-
-def _digest(content: bytes) -> str:
-    return blake2b(content, digest_size=16).hexdigest()
 
 
 def _top(data: Any, file: Path) -> dict[str, Any]:
@@ -134,17 +180,21 @@ def _check_tables(tables: Any, preparation: Preparation, report: Report) -> None
         return
     if not tables:
         ignored = preparation.left_out(_TABLES)
-        why = f", but for {ignored} that cannot be used here (discovery by pattern is not supported)" if ignored else ""
-        report.error(_TABLES, f"lists no table{why}; list the tables by name")
+        why = f", but for {ignored} that cannot be used here" if ignored else ""
+        report.error(_TABLES, f"lists no table{why}; list the tables by name or by pattern")
     first: dict[tuple[str, ...], KeyPath] = {}
     for index, entry in enumerate(tables):
         path = preparation.path_in_file((*_TABLES, index))
-        if not isinstance(entry, dict) or not entry.get("table"):
+        if not isinstance(entry, dict):
             continue
+        if "sampling" in entry and "sample_ratio" in entry:
+            report.warn((*path, "sample_ratio"), "ignored, since the entry has sampling, the newer spelling of it")
+        if entry.get("schema_pattern") or not lists_one(entry.get("table"), entry.get("schema")):
+            continue
+        for key in PATTERN_KEYS.intersection(entry):
+            report.warn((*path, key), "ignored, since the entry lists one table")
         names = tuple(str(entry.get(key) or "") for key in ("database", "schema", "table"))
         if first.setdefault(names, path) != path:
             table = ".".join(name for name in names if name)
             where = report.line_of(first[names])
             report.error(path, f"table {table!r} is listed a second time, first{where}; list each table once")
-        if "sampling" in entry and "sample_ratio" in entry:
-            report.warn((*path, "sample_ratio"), "ignored, since the entry has sampling, the newer spelling of it")

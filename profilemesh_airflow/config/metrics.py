@@ -1,4 +1,4 @@
-"""The metrics of the format, by name."""
+"""Metrics, by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator
 
 from profilemesh_airflow.config.base import Counterparts
-from profilemesh_airflow.core.plan import METRICS, MetricName
+from profilemesh_airflow.core.plan import ALL_METRICS, MetricName
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,8 +25,8 @@ _COUNTERPARTS = Counterparts(
 def in_order(metrics: Collection[MetricName]) -> tuple[MetricName, ...]:
     """The metrics in their canonical order, each once: the order they are written in has no meaning."""
     if not metrics:
-        raise ValueError("lists no metric; name at least one, or leave the key out to have all of them")
-    return tuple(metric for metric in METRICS if metric in metrics)
+        raise ValueError("lists no metric; name at least one, or leave the key out for the usual ones")
+    return tuple(metric for metric in ALL_METRICS if metric in metrics)
 
 
 #: A list of metrics.

@@ -36,11 +36,13 @@ class Preparation:
         self._document = document
         self._environ = environ
         self._report = report
+        self._whole: Mapping[str, Any] = {}
         self._kept: dict[KeyPath, list[int]] = {}
         self._left_out: dict[KeyPath, int] = {}
 
     def prepare(self, data: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
         """What the model of ``shape`` is to be made of."""
+        self._whole = data
         return self._value(data, shape, (), given=False)  # type: ignore[no-any-return]
 
     def path_in_file(self, path: KeyPath) -> KeyPath:
@@ -117,7 +119,7 @@ class Preparation:
 
     def _entry(self, raw: Any, shape: Shape, path: KeyPath, *, given: bool) -> Any:
         if shape.section is not None and isinstance(raw, dict):
-            reason = shape.section.unsupported_entry(raw)
+            reason = shape.section.unsupported_entry(raw, self._whole)
             if reason:
                 self._report.warn(path, reason)
                 return _LEFT_OUT

@@ -19,7 +19,12 @@ DEFAULT_FILE = "profilemesh.db"
 
 
 def default_connection(environ: Mapping[str, str]) -> dict[str, str]:
-    """The connection that stands in for a missing one: a SQLite file in Airflow's own directory.
+    """The connection that stands in for a missing one: a SQLite file in :func:`airflow_home`; raises as that does."""
+    return {"type": "sqlite", "filepath": str(airflow_home(environ) / DEFAULT_FILE)}
+
+
+def airflow_home(environ: Mapping[str, str]) -> Path:
+    """Airflow's own directory.
 
     :param environ: has ``AIRFLOW_HOME``; else it is the directory ``airflow`` in the user's own (``HOME``).
     :raises ConfigError: there is neither.
@@ -28,10 +33,9 @@ def default_connection(environ: Mapping[str, str]) -> dict[str, str]:
     if given.startswith("~/") and environ.get("HOME"):
         given = f"{environ['HOME']}/{given[2:]}"
     try:
-        directory = Path(given).expanduser().absolute()
+        return Path(given).expanduser().absolute()
     except RuntimeError:
         raise ConfigError(f"storage: there is no home directory for {given}; set AIRFLOW_HOME") from None
-    return {"type": "sqlite", "filepath": str(directory / DEFAULT_FILE)}
 
 
 class StorageConfig(Section):

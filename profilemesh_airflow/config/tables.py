@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from profilemesh_airflow.config.base import Fraction, OptionalText, Positive, Section, WholeNumber, show
+from profilemesh_airflow.config.drift import TableDriftConfig
 from profilemesh_airflow.config.durations import Duration
 from profilemesh_airflow.config.metrics import Metrics
-from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.config.selection import TableSelection
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-_SELECTORS = (
-    "pattern",
-    "schema_pattern",
-    "select_schema",
-    "select_all_schemas",
-    "tags",
-    "tags_any",
-    "dbt_ref",
-    "dbt_selector",
-)
+#: Another one draws another sample.
+Seed = Annotated[WholeNumber, Field(ge=0, le=2**31 - 1)]
 
 
 def _scalar(value: Any) -> str | int | float | bool | None:
@@ -36,14 +25,43 @@ def _scalar(value: Any) -> str | int | float | bool | None:
     raise ValueError(f"{show(value)} is not a single value; write text, a number, a date, true, false or null")
 
 
+def _columns(value: Any) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    raise ValueError(f"{show(value)} is not allowed; write true, false or a list of columns, as [a, b]")
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _asset_uri(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if not scheme or not rest.strip("/") or not value.isascii() or any(letter.isspace() for letter in value):
+        raise ValueError(f"{show(value)} is no asset's URI; write one such as 's3://bucket/orders', in ASCII")
+    if scheme == "profilemesh" and rest.split("/")[2:3] == ["change"]:
+        raise ValueError(f"{show(value)} is a doorbell of this package's own; every table hears its own one anyway")
+    if "@" in rest.partition("/")[0]:
+        raise ValueError("an asset's URI must not hold a login; remove what is before the '@'")
+    return value
+
+
+#: The URI of an asset that somebody else publishes on.
+AssetUri = Annotated[str, AfterValidator(_asset_uri)]
+
+
 class PartitionConfig(Section):
-    """Which partitions of a table are profiled."""
+    """Which partitions of a table are profiled; ``fraction`` and ``seed`` are for the strategy ``sample``."""
 
     key: OptionalText = None
     strategy: Literal["latest", "recent_n", "sample", "all", "specific_values"] = "all"
     recent_n: Positive | None = None
     values: tuple[Annotated[str | int | float | bool | None, PlainValidator(_scalar)], ...] | None = None
     metadata_fallback: bool = True
+    fraction: Fraction = 0.1
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _complete(self) -> PartitionConfig:
@@ -55,45 +73,33 @@ class PartitionConfig(Section):
 
 
 class SamplingConfig(Section):
-    """Which share of a table's rows is profiled."""
+    """Which share of a table's rows is profiled.
+
+    ``by`` is the column of the methods ``stratified`` and ``topk``; without it, that is the partition key.
+    """
 
     enabled: bool = False
     method: Literal["random", "stratified", "topk"] = "random"
     fraction: Fraction = 0.01
     max_rows: Positive | None = None
+    by: OptionalText = None
+    seed: Seed = 0
 
 
-class TableConfig(Section):
-    """One table to profile; every key but the names is optional, and overrides that of ``profiling``, if it has one.
+class TableConfig(TableSelection):
+    """One table to profile, or several that a pattern finds; its options override those of ``profiling``.
 
     ``sample_ratio`` is the older spelling of ``sampling: {enabled: true, fraction: ...}``. Where there is a budget, a
-    table of a greater ``priority`` is rung first.
+    table of a greater ``priority`` is rung first. ``triggered_by`` are the assets whose events start its profile, in
+    addition to its own with ``listen_to_upstream``; with ``always`` they do so whatever became of its data.
     """
 
-    unsupported_keys: ClassVar[frozenset[str]] = frozenset(
-        {
-            *_SELECTORS,
-            "columns",
-            "dbt_manifest_path",
-            "dbt_project_path",
-            "drift",
-            "exclude_patterns",
-            "exclude_schemas",
-            "max_rows",
-            "min_rows",
-            "modified_since_days",
-            "override_priority",
-            "pattern_type",
-            "profiling",
-            "required_columns",
-            "table_types",
-            "validation",
-        }
-    )
+    unsupported_keys: ClassVar[frozenset[str]] = TableSelection.unsupported_keys | {
+        "columns",
+        "profiling",
+        "validation",
+    }
 
-    table: str = Field(min_length=1)
-    schema_: OptionalText = Field(default=None, alias="schema")
-    database: OptionalText = None
     partition: PartitionConfig | None = None
     sampling: SamplingConfig | None = None
     sample_ratio: Fraction | None = None
@@ -101,43 +107,22 @@ class TableConfig(Section):
     histogram_bins: Annotated[Positive, Field(le=1000)] | None = None
     compute_histograms: bool | None = None
     max_distinct_values: Positive | None = None
+    watermark: OptionalText = None
+    version_query: OptionalText = None
+    profile_after: Duration | None = None
+    approximate: Annotated[bool | tuple[str, ...], PlainValidator(_columns)] | None = None
     timeout: Duration | None = None
+    drift: TableDriftConfig | None = None
     priority: Annotated[WholeNumber, Field(ge=-10, le=10)] = 0
+    listen_to_upstream: bool | None = None
+    triggered_by: Annotated[tuple[AssetUri, ...], BeforeValidator(_several)] = ()
+    always: bool = False
+    debounce: Duration | None = None
 
-    @classmethod
-    def unsupported_entry(cls, entry: Mapping[Any, Any]) -> str | None:
-        """An entry that selects tables by a pattern, a tag, a dbt model, or as a whole schema."""
-        table = entry.get("table")
-        if table == "*":
-            selector = "table: '*'"
-        elif table:
-            return None
-        else:
-            selector = next((name for name in _SELECTORS if entry.get(name)), "")
-        if not selector:
-            return None
-        return (
-            f"{selector}: discovery by pattern is not supported in this release; "
-            "the entry is ignored, list the tables by name"
-        )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_text(cls, data: Any) -> Any:
-        if not isinstance(data, str):
-            return data
-        schema, _, table = data.rpartition(".")
-        entry = f"{{schema: {schema}, table: {table}}}" if schema else f"{{table: {table}}}"
-        raise ValueError(f"{show(data)} is text where an entry is expected; write {entry}")
-
-    @field_validator("table")
-    @classmethod
-    def _named(cls, table: str) -> str:
-        if table == "*" or not table.strip():
-            raise ValueError(f"{show(table)} is not the name of a table; list the tables by name")
-        return table
-
-    @property
-    def ref(self) -> TableRef:
-        """The table that is meant."""
-        return TableRef(table=self.table, schema=self.schema_, database=self.database)
+    @model_validator(mode="after")
+    def _one_version(self) -> TableConfig:
+        if self.version_query and self.watermark:
+            raise ValueError("watermark and version_query do not go together; take one of them away")
+        if self.version_query and self.is_pattern:
+            raise ValueError("version_query is about one table; list the tables by name, or use watermark")
+        return self

@@ -186,6 +186,14 @@ profiling: {tables: [{table: t}]}
             "drift_detection.absolute_threshold.low: unknown key, ignored; "
             "known here: low_threshold, medium_threshold, high_threshold",
         ),
+        (
+            "drift_detection: {baselines: {strategy: last_run}}",
+            "drift_detection.baselines: this key is not supported here and is ignored",
+        ),
+        (
+            "drift_detection: {standard_deviation: {windw: 9}}",
+            "drift_detection.standard_deviation.windw: unknown key, ignored; did you mean 'window'?",
+        ),
         ("schema_change: {}", "schema_change: section 'schema_change' is not supported here and is ignored"),
     ],
 )
@@ -219,7 +227,19 @@ incremental: {{change_detection: {{connector_overrides: {{postgres: {{a: 1}}}}}}
         (
             "drift_detection: {strategy: absolute}",
             "drift_detection.strategy: 'absolute' is not allowed; "
-            "use one of absolute_threshold, standard_deviation, ml_based (did you mean 'absolute_threshold'?)",
+            "use one of absolute_threshold, standard_deviation, psi, ks, ml_based (did you mean 'absolute_threshold'?)",
+        ),
+        (
+            "drift_detection: {standard_deviation: {window: 3, min_runs: 4}}",
+            "drift_detection.standard_deviation: min_runs 4 is more than window 3, so nothing is ever judged",
+        ),
+        (
+            "drift_detection: {ks: {alpha: 0}}",
+            "drift_detection.ks.alpha: 0 is not allowed; it must be greater than 0",
+        ),
+        (
+            "drift_detection: {schema: {added: severe}}",
+            "drift_detection.schema.added: 'severe' is not allowed; use one of none, low, medium, high",
         ),
         ("retry: {min_backoff: 9}", "retry: max_backoff 8 is less than min_backoff 9"),
         ("retry: {retries: 11}", "retry.retries: 11 is not allowed; it must be at most 10"),

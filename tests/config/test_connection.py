@@ -68,6 +68,11 @@ def test_settings_are_what_is_written() -> None:
     )
 
 
+def test_bigquery_may_have_a_project_and_a_dataset() -> None:
+    config = ConnectionConfig.model_validate({"type": "bigquery", "project": "acme", "dataset": "shop"})
+    assert config.to_settings() == ConnectionSettings(type="bigquery", database="acme", schema="shop")
+
+
 def test_an_empty_value_is_none() -> None:
     config = ConnectionConfig.model_validate({"type": "postgres", "host": "", "schema": "", "password": ""})
     assert config.to_settings() == ConnectionSettings(type="postgres")
@@ -109,6 +114,10 @@ def test_a_bare_connection_id_cannot_be_turned_into_settings_without_airflow() -
             "{type: 7}",
             "source.type: '7' is not allowed; "
             "use one of postgres, snowflake, sqlite, mysql, bigquery, redshift, duckdb",
+        ),
+        (
+            "{type: bigquery, project: a, database: b}",
+            "source: project and database are two words for the same, with two values; remove one",
         ),
         (
             "{type: postgres, name: 'a/b'}",

@@ -135,7 +135,11 @@ def test_an_override_of_an_unknown_key_is_a_warning_that_names_the_variable(
             "[{table: t, sample_ratio: 7}]",
             "profiling.tables[0].sample_ratio: 7 is not allowed; it must be at most 1",
         ),
-        ("PROFILEMESH_PROFILING__TABLES", "", "profiling.tables: lists no table; list the tables by name"),
+        (
+            "PROFILEMESH_PROFILING__TABLES",
+            "",
+            "profiling.tables: lists no table; list the tables by name or by pattern",
+        ),
         ("PROFILEMESH_SOURCE__PASSWORD__X", "y", None),
     ],
 )

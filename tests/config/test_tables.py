@@ -63,14 +63,14 @@ def test_the_same_table_twice_is_found_in_json_too(errors: Callable[..., list[st
 @pytest.mark.parametrize(
     ("profiling", "message"),
     [
-        ("", "profiling.tables: lists no table; list the tables by name"),
-        ("profiling: {}\n", "profiling.tables: lists no table; list the tables by name"),
-        ("profiling: {tables: []}\n", "profiling.tables: lists no table; list the tables by name"),
-        ("profiling: {tables: }\n", "profiling.tables: lists no table; list the tables by name"),
+        ("", "profiling.tables: lists no table; list the tables by name or by pattern"),
+        ("profiling: {}\n", "profiling.tables: lists no table; list the tables by name or by pattern"),
+        ("profiling: {tables: []}\n", "profiling.tables: lists no table; list the tables by name or by pattern"),
+        ("profiling: {tables: }\n", "profiling.tables: lists no table; list the tables by name or by pattern"),
         (
-            "profiling: {tables: [{pattern: 'a*'}, {table: '*'}]}\n",
-            "profiling.tables: lists no table, but for 2 that cannot be used here "
-            "(discovery by pattern is not supported); list the tables by name",
+            "profiling: {tables: [{dbt_ref: orders}, {dbt_selector: a}]}\n",
+            "profiling.tables: lists no table, but for 2 that cannot be used here; "
+            "list the tables by name or by pattern",
         ),
         (
             "profiling: {tables: sales.orders}\n",
@@ -110,11 +110,15 @@ def test_a_configuration_without_tables_is_an_error(
             "",
             "profiling.tables[0]: null is not allowed; write a mapping, with one 'key: value' line an entry",
         ),
-        ("{schema: s}", "profiling.tables[0].table: missing; this key is required"),
+        (
+            "{schema: s}",
+            "profiling.tables[0]: table is missing; "
+            "name a table, or select several with pattern, select_schema or select_all_schemas",
+        ),
         ("{table: ''}", "profiling.tables[0].table: '' is empty; give a name"),
         (
             "{table: ' '}",
-            "profiling.tables[0].table: ' ' is not the name of a table; list the tables by name",
+            "profiling.tables[0].table: ' ' is not the name of a table",
         ),
         (
             "{table: t, partition: {strategy: newest}}",
@@ -158,6 +162,14 @@ def test_a_configuration_without_tables_is_an_error(
             "profiling.tables[0].sampling.method: 'bernoulli' is not allowed; use one of random, stratified, topk",
         ),
         (
+            "{table: t, sampling: {seed: -1}}",
+            "profiling.tables[0].sampling.seed: -1 is not allowed; it must be at least 0",
+        ),
+        (
+            "{table: t, partition: {fraction: 2}}",
+            "profiling.tables[0].partition.fraction: 2 is not allowed; it must be at most 1",
+        ),
+        (
             "{table: t, sampling: {enabled: perhaps}}",
             "profiling.tables[0].sampling.enabled: 'perhaps' is not allowed; use true or false",
         ),
@@ -182,12 +194,14 @@ def test_a_configuration_without_tables_is_an_error(
         ("{table: t, priority: yes}", "profiling.tables[0].priority: true is not a number"),
         (
             "{table: t, metrics: []}",
-            "profiling.tables[0].metrics: lists no metric; name at least one, or leave the key out to have all of them",
+            "profiling.tables[0].metrics: lists no metric; name at least one, or leave the key out for the usual ones",
         ),
         (
             "{table: t, metrics: [nullcount]}",
             "profiling.tables[0].metrics[0]: 'nullcount' is not allowed; use one of count, null_count, null_percent, "
-            "distinct_count, distinct_percent, min, max, mean, stddev, histogram, min_length, max_length, avg_length "
+            "distinct_count, distinct_percent, min, max, mean, stddev, histogram, min_length, max_length, avg_length, "
+            "p05, p25, p50, p75, p95, zero_count, negative_count, empty_count, min_text, max_text, true_count, "
+            "false_count, top_values "
             "(did you mean 'null_count'?)",
         ),
         (
@@ -206,7 +220,7 @@ def test_all_errors_are_told_at_once_in_the_order_of_the_file(errors: Callable[.
     assert [line.split(": ")[:2] for line in errors(text)] == [
         ["c.yml:1", "airflow.lease"],
         ["c.yml:5", "profiling.tables[0].sample_ratio"],
-        ["c.yml:6", "profiling.tables[1].table"],
+        ["c.yml:6", "profiling.tables[1]"],
         ["c.yml:7", "profiling.histogram_bins"],
     ]
 
@@ -247,11 +261,69 @@ def test_an_older_spelling_next_to_the_newer_one_is_a_warning(warnings: Callable
     assert warnings(listing("{table: t, sample_ratio: 0.5}", "{table: u, sampling: {enabled: true}}")) == []
 
 
-def test_a_table_whose_name_has_a_star_in_it_is_a_table(load: Callable[..., LoadedConfig]) -> None:
-    assert load(listing("{table: 'a*'}")).model.profiling.tables[0].table == "a*"
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{table: a, pattern: b}", "profiling.tables[0]: table and pattern do not go together; make an entry for each"),
+        (
+            "{schema: s, select_all_schemas: true}",
+            "profiling.tables[0]: schema and select_all_schemas do not go together; make an entry for each",
+        ),
+        (
+            "{pattern: '*a', pattern_type: regex}",
+            "profiling.tables[0]: '*a' is not a regular expression: nothing to repeat at position 0",
+        ),
+        (
+            "{pattern: a, table_types: [tables]}",
+            "profiling.tables[0].table_types[0]: 'tables' is not allowed; use one of table, view, materialized_view, "
+            "foreign_table, virtual_table (did you mean 'table'?)",
+        ),
+        (
+            "{table: 'a*', version_query: SELECT 1}",
+            "profiling.tables[0]: version_query is about one table; list the tables by name, or use watermark",
+        ),
+        (
+            "{table: a, watermark: b, version_query: SELECT 1}",
+            "profiling.tables[0]: watermark and version_query do not go together; take one of them away",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_pattern_or_a_version_is_said(
+    errors: Callable[..., list[str]], entry: str, message: str
+) -> None:
+    assert errors(listing(entry)) == [f"c.yml:4: {message}"]
 
 
-def test_a_star_from_a_variable_is_an_error(errors: Callable[..., list[str]]) -> None:
-    assert errors(listing("{table: '${ALL:*}'}")) == [
-        "c.yml:4: profiling.tables[0].table: '*' is not the name of a table; list the tables by name"
+def test_what_only_a_pattern_uses_is_a_warning_where_one_table_is_listed(warnings: Callable[..., list[str]]) -> None:
+    assert warnings(listing("{table: a, exclude_patterns: [b]}", "{table: '*', exclude_patterns: [b]}")) == [
+        "c.yml:4: profiling.tables[0].exclude_patterns: ignored, since the entry lists one table"
     ]
+
+
+def test_the_same_pattern_for_tables_and_for_views_is_not_a_table_twice(load: Callable[..., LoadedConfig]) -> None:
+    text = listing("{table: '*'}", "{table: '*', table_types: [view]}")
+    assert [entry.is_pattern for entry in load(text).model.profiling.tables] == [True, True]
+
+
+def test_the_assets_that_start_a_profile_are_one_or_several(load: Callable[..., LoadedConfig]) -> None:
+    text = listing("{table: a, triggered_by: 's3://lake/a'}", "{table: b, triggered_by: ['s3://lake/b', 'file:///b']}")
+    one, several = load(text).model.profiling.tables
+    assert one.triggered_by == ("s3://lake/a",)
+    assert several.triggered_by == ("s3://lake/b", "file:///b")
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("orders", "is no asset's URI"),
+        ("s3://", "is no asset's URI"),
+        ("s3://lake/a b", "is no asset's URI"),
+        ("s3://lake/ä", "is no asset's URI"),
+        ("postgres://u:s3cret-word@db/d/s/t", "must not hold a login"),
+        ("profilemesh://prod/shop/change/a", "is a doorbell of this package's own"),
+    ],
+)
+def test_what_is_no_asset_is_refused_without_a_secret(errors: Callable[..., list[str]], uri: str, message: str) -> None:
+    (error,) = errors(listing(f"{{table: a, triggered_by: '{uri}'}}"))
+    assert message in error
+    assert "s3cret-word" not in error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from profilemesh_airflow.config import METRICS, load_config
 from profilemesh_airflow.config.model import ProfileMeshConfig
+from profilemesh_airflow.config.selection import DiscoveryConfig
 from profilemesh_airflow.config.shapes import keys_of, shape_of
 from profilemesh_airflow.core import plan
 
@@ -54,7 +55,9 @@ def plain(model: ProfileMeshConfig, exclude: set[str] | None = None) -> Any:
 
 def test_the_example_has_every_key_of_the_format() -> None:
     data = json.loads((EXAMPLES / "full.json").read_text())
-    of_the_format = {key for key in keys(shape_of(ProfileMeshConfig)) if ".connection." not in key}
+    # Those of a connection are written where they are, and those of a column stand under its name.
+    apart = (".connection.", ".drift.columns.")
+    of_the_format = {key for key in keys(shape_of(ProfileMeshConfig)) if not any(part in key for part in apart)}
     assert of_the_format - set(written(data)) == set()
 
 
@@ -69,10 +72,14 @@ def test_every_key_of_the_format_has_the_value_that_is_written() -> None:
     model = load_config(EXAMPLES / "full.yml", {}).model
     data = json.loads((EXAMPLES / "full.json").read_text())
     dumped = plain(model)
-    data["profiling"]["tables"][0].update(metrics=["count", "min", "max"], timeout=7200)
+    data["profiling"]["tables"][0].update(
+        metrics=["count", "min", "max"], timeout=7200, profile_after=21600, debounce=120
+    )
     data["profiling"]["timeout"] = 1800
     data["hooks"]["hooks"][0]["log_level"] = "WARNING"
     data["airflow"].update(redeliver_after=90, lease=7200, deadline=259200, profile_after=129600)
+    data["airflow"].update(events_retention=2592000, upstream_debounce=30)
+    data["airflow"]["watch"].update(debounce=2, interval=60)
     assert contains(dumped, data) == []
 
 
@@ -95,6 +102,24 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
                     "table": "orders",
                     "schema": "sales",
                     "database": None,
+                    "pattern": None,
+                    "pattern_type": "wildcard",
+                    "schema_pattern": None,
+                    "select_schema": False,
+                    "select_all_schemas": False,
+                    "exclude_patterns": [],
+                    "exclude_schemas": [],
+                    "table_types": None,
+                    "dbt_ref": None,
+                    "dbt_selector": None,
+                    "dbt_manifest_path": None,
+                    "dbt_project_path": None,
+                    "min_rows": None,
+                    "max_rows": None,
+                    "required_columns": [],
+                    "modified_since_days": None,
+                    "tags": [],
+                    "tags_any": [],
                     "partition": None,
                     "sampling": None,
                     "sample_ratio": None,
@@ -102,8 +127,17 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
                     "histogram_bins": None,
                     "compute_histograms": None,
                     "max_distinct_values": None,
+                    "watermark": None,
+                    "version_query": None,
+                    "profile_after": None,
+                    "approximate": None,
                     "timeout": None,
+                    "drift": None,
                     "priority": 0,
+                    "listen_to_upstream": None,
+                    "triggered_by": [],
+                    "always": False,
+                    "debounce": None,
                 }
             ],
             "metrics": [
@@ -121,19 +155,48 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
                 "max_length",
                 "avg_length",
             ],
+            "discovery_options": {
+                "include_schemas": [],
+                "exclude_schemas": [],
+                "include_table_types": ["table"],
+                "exclude_table_types": [],
+                "dbt_manifest_path": None,
+                "tag_provider": "auto",
+            },
             "max_distinct_values": 1000,
             "compute_histograms": True,
             "histogram_bins": 10,
             "default_sample_ratio": 1.0,
             "timeout": None,
+            "approximate": False,
+            "engine": "auto",
+            "max_memory_mb": 256,
         },
         "drift_detection": {
+            "enabled": True,
             "strategy": "absolute_threshold",
             "absolute_threshold": {"low_threshold": 5.0, "medium_threshold": 15.0, "high_threshold": 30.0},
-            "standard_deviation": {"low_threshold": 1.0, "medium_threshold": 2.0, "high_threshold": 3.0},
+            "standard_deviation": {
+                "low_threshold": 1.0,
+                "medium_threshold": 2.0,
+                "high_threshold": 3.0,
+                "window": 7,
+                "min_runs": 3,
+            },
+            "psi": {"low_threshold": 0.1, "medium_threshold": 0.2, "high_threshold": 0.25},
+            "ks": {"low_threshold": 0.1, "medium_threshold": 0.2, "high_threshold": 0.3, "alpha": 0.05},
             "ml_based": {},
+            "schema": {"added": "low", "dropped": "high", "retyped": "medium"},
+            "freshness": {
+                "enabled": True,
+                "low_threshold": 1.5,
+                "medium_threshold": 2.0,
+                "high_threshold": 3.0,
+                "window": 200,
+                "min_intervals": 5,
+            },
         },
-        "hooks": {"enabled": True, "hooks": []},
+        "hooks": {"enabled": True, "hooks": [], "pre_profiling": [], "post_profiling": []},
         "monitoring": {"enable_metrics": False, "port": 9753, "keep_alive": False},
         "retry": {
             "enabled": True,
@@ -156,6 +219,7 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
                 "allow_partition_pruning": True,
                 "max_partitions_per_run": 64,
                 "mergeable_metrics": ["count", "null_count", "null_percent", "min", "max", "mean", "stddev"],
+                "other_metrics": "refresh",
             },
             "adaptive_scheduling": {
                 "enabled": True,
@@ -176,14 +240,18 @@ def test_the_defaults_are_those_of_the_format(load: Callable[..., LoadedConfig])
         "airflow": {
             "topology": "per_table",
             "refresh_schedule": None,
+            "watch": {"enabled": True, "debounce": 1, "observer": "auto", "interval": 5},
             "redeliver_after": 900,
             "lease": 3600,
             "max_attempts": 5,
             "budget": None,
             "deadline": 86400,
             "listen_to_upstream": False,
+            "upstream_debounce": 10,
             "profile_after": 86400,
             "on_empty": "pass",
+            "events_retention": 7776000,
+            "results_url": None,
         },
     }
 
@@ -213,12 +281,21 @@ source: {filepath: /a.db, type: sqlite}
 def test_a_file_of_the_successor_loads_and_each_thing_it_loses_is_a_warning() -> None:
     path = EXAMPLES / "successor.yml"
     loaded = load_config(path, {})
-    assert [table.ref.key for table in loaded.model.profiling.tables] == ["public.customers", "public.orders"]
+    entries = loaded.model.profiling.tables
+    assert [table.ref.key for table in entries if not table.is_pattern] == ["public.customers", "public.orders"]
+    assert [table.selector(DiscoveryConfig()).shown for table in entries if table.is_pattern] == [
+        "schema: 'public', pattern: 'user_*'",
+        "schema_pattern: 's_*', pattern: '^a'",
+        "schema: 'analytics', select_schema: true, min_rows: 10, max_rows: 99",
+        "select_all_schemas: true",
+        "schema: 'public', tags: [critical]",
+        "dbt_ref: 'orders'",
+        "schema: 'public', table: '*'",
+    ]
     assert loaded.model.profiling.metrics == METRICS[:10]
     assert loaded.model.drift_detection.strategy == "absolute_threshold"
     assert [hook.type for hook in loaded.model.hooks.hooks] == ["logging"]
     assert loaded.model.source.host == "localhost"
-    discovery = "discovery by pattern is not supported in this release; the entry is ignored, list the tables by name"
     key = "this key is not supported here and is ignored"
     assert [line.replace(f"{path}:", "") for line in loaded.warnings] == [
         f"15: storage.enable_expectation_learning: {key}",
@@ -229,18 +306,12 @@ def test_a_file_of_the_successor_loads_and_each_thing_it_loses_is_a_warning() ->
         f"20: storage.anomaly_enabled_methods: {key}",
         "21: contracts: section 'contracts' is not supported here and is ignored",
         "22: datasets: section 'datasets' is not supported here and is ignored",
-        f"27: profiling.tables[1]: pattern: {discovery}",
-        f"28: profiling.tables[2]: pattern: {discovery}",
-        f"29: profiling.tables[3]: select_schema: {discovery}",
-        f"30: profiling.tables[4]: select_all_schemas: {discovery}",
-        f"31: profiling.tables[5]: tags: {discovery}",
-        f"32: profiling.tables[6]: dbt_ref: {discovery}",
-        f"33: profiling.tables[7]: dbt_selector: {discovery}",
-        f"34: profiling.tables[8]: table: '*': {discovery}",
+        "33: profiling.tables[7]: dbt_selector: needs dbt_manifest_path (or dbt_project_path), and there is none; "
+        "the entry is ignored",
         f"35: profiling.tables[9].columns: {key}",
         f"35: profiling.tables[9].override_priority: {key}",
         f"36: profiling.table_discovery: {key}",
-        f"37: profiling.discovery_options: {key}",
+        f"37: profiling.discovery_options.cache_discovery: {key}",
         "38: profiling.metrics[2]: 'null_ratio' is not supported here; 'null_percent' is used in its place",
         "38: profiling.metrics[4]: 'unique_ratio' is not supported here; 'distinct_percent' is used in its place",
         "38: profiling.metrics[5]: 'approx_distinct_count' is not supported here; "
@@ -279,9 +350,9 @@ def test_lines_and_positions_are_those_of_the_file_though_entries_are_left_out(
 source: {type: postgres}
 profiling:
   tables:
-    - {pattern: "a*"}
+    - {dbt_ref: a}
     - {table: one, metrics: [data_type_inferred, counts]}
-    - {pattern: "b*"}
+    - {dbt_selector: +b, dbt_project_path: dbt}
     - {table: two, histogram_bins: 0}
     - {table: two}
 """
