@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from profilemesh_airflow.warehouse.double import DOUBLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-#: The edges of histogram bins are 64-bit floating-point numbers in every database.
-DOUBLE = sa.Float(53)
 
 #: Keeps the calculation of edges from overflowing; a power of two, so that it rounds nothing.
 _DOWN = 2.0**-64
@@ -34,7 +33,8 @@ def bin_edges(low: float, high: float, bins: int) -> tuple[float, ...]:
 def bin_number(value: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.ColumnElement[int]:
     """SQL for the number of the bin that ``value`` lies in: half-open bins, and the last one closed.
 
-    A binary search by comparison, so that no rounding of a division can put a value into a bin it is not in.
+    A binary search by comparison, so that no rounding of a division can put a value into a bin it is not in. PostgreSQL
+    has it built in.
     """
 
     def search(first: int, last: int) -> Any:

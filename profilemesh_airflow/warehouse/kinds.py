@@ -35,15 +35,17 @@ class Kind(Enum):
 
 _NUMERIC = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.NUMBER})
 _COUNTS = frozenset({"count", "null_count", "null_percent", "distinct_count", "distinct_percent"})
-_NUMBERS = _COUNTS | {"min", "max", "mean", "stddev", "histogram"}
+_QUANTILES = {"p05", "p25", "p50", "p75", "p95"}
+_NUMBERS = _COUNTS | {"min", "max", "mean", "stddev", "histogram", "zero_count", "negative_count"} | _QUANTILES
+_TEXTS = _COUNTS | {"min_length", "max_length", "avg_length", "min_text", "max_text", "empty_count"}
 
 #: The metrics that apply to a kind.
 METRICS_OF: dict[Kind, frozenset[str]] = {
-    **dict.fromkeys(_NUMERIC, _NUMBERS),
-    Kind.TEXT: _COUNTS | {"min_length", "max_length", "avg_length"},
-    Kind.TEMPORAL: _COUNTS | {"min", "max"},
-    Kind.BOOLEAN: _COUNTS,
-    Kind.OPAQUE: _COUNTS,
+    **dict.fromkeys(_NUMERIC, _NUMBERS | {"top_values"}),
+    Kind.TEXT: _TEXTS | {"top_values"},
+    Kind.TEMPORAL: _COUNTS | {"min", "max", "top_values"},
+    Kind.BOOLEAN: _COUNTS | {"true_count", "false_count", "top_values"},
+    Kind.OPAQUE: _COUNTS | {"top_values"},
     Kind.STORED: frozenset(),
     Kind.NONE: frozenset(),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,12 +17,12 @@ from profilemesh_airflow.warehouse.errors import (
     StatementError,
     connection_error,
     driver_message,
+    error_code,
     is_transient,
-    sqlstate,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.exceptions import WarehouseError
     from profilemesh_airflow.warehouse.dialects.base import Dialect
+    from profilemesh_airflow.warehouse.stream.source import Reader, Source
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class Lane:
         self._deadline = deadline
         self._stopped = False
         self._lost: WarehouseError | None = None
+        self._reader: Reader | None = None
         self._driver: Any = connection.connection.dbapi_connection
         event.listen(connection, "before_cursor_execute", self._count)
 
@@ -74,6 +76,16 @@ class Lane:
         :raises ProfileTimeoutError: when the deadline is over.
         :raises CancelledError: when the lane was stopped.
         """
+        left = self._seconds_left()
+        try:
+            if left is not None:
+                self._dialect.limit(self.connection, left + _GRACE)
+            return self.connection.execute(statement).all()
+        except DBAPIError as error:
+            raise self._meaning(error) from error
+
+    def _seconds_left(self) -> float | None:
+        """How long the next statement may take, none where there is no limit; raises as :meth:`run` does."""
         if self._stopped:
             raise CancelledError
         if self._lost is not None:
@@ -81,12 +93,7 @@ class Lane:
         left = self._deadline.left
         if left == 0:
             raise self._deadline.error()
-        try:
-            if left is not None:
-                self._dialect.limit(self.connection, left + _GRACE)
-            return self.connection.execute(statement).all()
-        except DBAPIError as error:
-            raise self._meaning(error) from error
+        return left
 
     def _meaning(self, error: DBAPIError) -> Exception:
         if self._deadline.over:
@@ -97,7 +104,7 @@ class Lane:
             except DBAPIError as lost:
                 error = lost
             else:
-                return StatementError(driver_message(error, self._settings), sqlstate(error))
+                return StatementError(driver_message(error, self._settings), error_code(error))
         self._lost = connection_error(error, self._settings)
         return self._lost
 
@@ -107,12 +114,47 @@ class Lane:
         self.scans += 1
         return rows
 
+    def text(self, statement: Any) -> str:
+        """A statement as it is sent where nothing can be bound to it."""
+        compiled = str(statement.compile(self.connection, compile_kwargs={"literal_binds": True}))
+        # Drivers that mark parameters by `%` want every other one doubled.
+        marked = self.connection.dialect.paramstyle in ("format", "pyformat")
+        return compiled.replace("%%", "%") if marked else compiled
+
+    def stream(self, source: Source, request: Any, *, scans: int = 1) -> Generator[Any]:
+        """What ``source`` reads of the profiled rows, a part at a time.
+
+        :param request: what its reader is to read.
+        :param scans: as how many scans of the rows that counts.
+        :raises StatementError: when it is refused, for whatever reason: the lane's own connection goes on.
+        :raises ProfileTimeoutError: when the deadline is over.
+        :raises CancelledError: when the lane was stopped.
+        """
+        left = self._seconds_left()
+        errors = source.errors
+        try:
+            limit = None if left is None else left + _GRACE
+            with closing(source.reader(self.connection, self._settings, limit)) as self._reader:
+                self.queries += 1
+                for part in self._reader.read(request):
+                    self._seconds_left()
+                    yield part
+                self.scans += scans
+        except errors as error:
+            self._seconds_left()
+            log.debug("streaming was refused: %s", driver_message(error, self._settings))
+            raise StatementError("the rows could not be streamed") from error
+        finally:
+            self._reader = None
+
     def stop(self) -> None:
         """Stop what another thread is running here, and let nothing more begin."""
         self._stopped = True
+        if (reader := self._reader) is not None:
+            reader.cancel()
         try:
-            self._dialect.cancel(self._driver)
-        except self.connection.dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            self._dialect.cancel(self._driver, self.connection.engine)
+        except (DBAPIError, self.connection.dialect.dbapi.Error) as error:  # type: ignore[union-attr]
             log.debug("the connection was gone before its statement could be stopped: %s", type(error).__name__)
 
     def _count(self, *_: Any) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, TypeGuard
 
 import sqlalchemy as sa
 
-from profilemesh_airflow.warehouse.bins import DOUBLE
+from profilemesh_airflow.warehouse.double import DOUBLE, as_double
 from profilemesh_airflow.warehouse.kinds import Kind
 
 Number = int | float | Decimal
@@ -25,6 +25,8 @@ MAX_DOUBLE = 1.7976931348623157e308
 
 _LARGEST_EXPONENT = 1022
 _MAX_INTEGER_SPAN = 2**63 - 1
+#: More than an exact number has in any database that limits them.
+_ENOUGH_DIGITS = 400
 #: Squares of numbers this much smaller than the largest one do not change a double sum of fewer than 2^900 terms.
 _NEGLIGIBLE = 2.0**-500
 #: Brings any span of doubles below the overflow threshold, and is a power of two.
@@ -54,12 +56,15 @@ class Frame:
     negligible: float
 
     @classmethod
-    def of(cls, kind: Kind, low: Any, high: Any, average: Any) -> Frame:
-        """The frame for values of ``kind``; ``average`` need not be exact, and may be unknown."""
-        exact = _exact(kind, low, high)
+    def of(cls, kind: Kind, low: Any, high: Any, average: Any, digits: int | None = None) -> Frame:
+        """The frame for values of ``kind``; ``average`` need not be exact, and may be unknown.
+
+        :param digits: how many digits an exact number of the database has at most.
+        """
+        exact = _exact(kind, low, high, digits)
         shrink = 1.0
         if exact:
-            centre = _exact_centre(low, high, average)
+            centre = _exact_centre(low, high, average, rounded=digits is not None)
             reach = float(max(high - centre, centre - low))
         else:
             centre = float(average) if is_finite(average) else float(low) / 2 + float(high) / 2
@@ -76,8 +81,8 @@ class Frame:
         if self.exact:
             if self.kind is Kind.INTEGER:
                 value = sa.cast(value, sa.BigInteger)
-            return sa.cast(value - sa.literal(self.centre, _bind_type(self.centre)), DOUBLE)
-        value = sa.cast(value, DOUBLE)
+            return as_double(value - sa.literal(self.centre, _bind_type(self.centre)))
+        value = as_double(value)
         if self.shrink != 1.0:
             value = sa.case((sa.func.abs(value) > _double(1e-300), value * _double(self.shrink)), else_=_double(0.0))
         return value - _double(float(self.centre))
@@ -116,19 +121,35 @@ def between(value: sa.ColumnElement[Any], low: Number, high: Number) -> sa.Colum
     return value.between(sa.literal(low, _bind_type(low)), sa.literal(high, _bind_type(high)))
 
 
-def _exact(kind: Kind, low: Any, high: Any) -> bool:
+def _exact(kind: Kind, low: Any, high: Any, digits: int | None) -> bool:
     if kind is Kind.FLOAT:
         return False
     if kind is Kind.DECIMAL:
-        return math.isfinite(float(high) - float(low))
+        return math.isfinite(float(high) - float(low)) and (digits is None or _digits(low, high) <= digits)
     return isinstance(low, int) and isinstance(high, int) and high - low <= _MAX_INTEGER_SPAN
 
 
-def _exact_centre(low: Any, high: Any, average: Any) -> Any:
-    """A centre of the same exact type as the bounds."""
+def _digits(low: Any, high: Any) -> int:
+    """How many digits the difference of two exact numbers can have, with their decimals."""
+    return (Decimal(high) - Decimal(low)).adjusted() + 1 + _decimals(low, high)
+
+
+def _decimals(*numbers: Any) -> int:
+    return max(0, *(-int(Decimal(number).as_tuple().exponent) for number in numbers))
+
+
+def _exact_centre(low: Any, high: Any, average: Any, rounded: bool) -> Any:
+    """A centre of the same exact type as the bounds.
+
+    :param rounded: with as many decimals as they have, so that a difference needs no more digits than theirs.
+    """
     if not is_finite(average):
         return low
     centre = round(average) if isinstance(low, int) else Decimal(average)
+    if rounded and isinstance(centre, Decimal):
+        with localcontext() as context:
+            context.prec = _ENOUGH_DIGITS
+            centre = round(centre, _decimals(low, high))
     return min(max(centre, low), high)
 
 

@@ -8,16 +8,31 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.sql import quoted_name
 
+#: What every statement calls the table.
+ALIAS = "t"
+
 if TYPE_CHECKING:
     from profilemesh_airflow.core.plan import TableInfo
+
+
+@dataclass(frozen=True)
+class TableSample:
+    """SQL's TABLESAMPLE: the same fraction and seed give the same rows in every statement of a transaction.
+
+    :param method: ``system`` takes blocks of rows and reads no others; ``bernoulli`` takes rows.
+    """
+
+    method: str
+    fraction: float
+    seed: int
 
 
 @dataclass(frozen=True)
 class Relation:
     """What every statement of a profile selects from.
 
-    Anything that narrows the rows (a partition, and in time a sample) gives a new relation, so that no statement can
-    forget it. Columns are written with the table's alias: SQLite reads an unknown bare ``"name"`` as a text.
+    Anything that narrows the rows (a sample, a partition) gives a new relation, so that no statement can forget it.
+    Columns are written with the table's alias: SQLite reads an unknown bare ``"name"`` as a text.
 
     :param source: the table, under an alias.
     :param conditions: what the rows fulfil.
@@ -27,8 +42,8 @@ class Relation:
     conditions: tuple[sa.ColumnElement[bool], ...] = ()
 
     @classmethod
-    def of(cls, info: TableInfo) -> Relation:
-        """All rows of a table; its names are quoted whatever they are."""
+    def of(cls, info: TableInfo, sample: TableSample | None = None) -> Relation:
+        """All rows of a table, or the sample of them that the database draws; names are quoted whatever they are."""
         columns: list[Any] = [sa.column(quoted_name(column.name, quote=True)) for column in info.columns]
         schema = info.details.get("schema")
         table = sa.table(
@@ -36,7 +51,10 @@ class Relation:
             *columns,
             schema=None if schema is None else quoted_name(schema, quote=True),
         )
-        return cls(table.alias("t"))
+        if sample is None:
+            return cls(table.alias(ALIAS))
+        method: Any = getattr(sa.func, sample.method)(sa.literal_column(repr(sample.fraction * 100)))
+        return cls(table.tablesample(method, ALIAS, sa.literal_column(str(sample.seed))))
 
     def column(self, name: str) -> sa.ColumnElement[Any]:
         """One of its columns."""

@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 DISTINCT = frozenset({"distinct_count", "distinct_percent"})
 _NULLS = frozenset({"null_count", "null_percent"})
 _SPREAD = frozenset({"mean", "stddev", "histogram"})
+QUANTILES = ("p05", "p25", "p50", "p75", "p95")
+_RANKED = frozenset({*QUANTILES, "top_values"})
 _LENGTHS = frozenset({"min_length", "max_length", "avg_length"})
+#: Metrics that the first scan answers under their own name.
+PLAIN = ("min_text", "max_text", "zero_count", "negative_count", "empty_count", "true_count", "false_count")
+
+#: Metrics that one scan of the table answers, all together.
+ONE_SCAN = frozenset({"count", "min", "max", "mean", *_NULLS, *_LENGTHS, *PLAIN})
+
+#: Of ``n`` values ``n ** 2 / 2 ** 65`` pairs are expected to share a hash of 64 bits, the birthday problem: of so many,
+#: one in a million.
+MOST_HASHED = int((2**65 * 1e-6) ** 0.5)
 
 
 @dataclass(eq=False)
@@ -24,9 +35,12 @@ class Subject:
 
     :param value: the column, as SQL.
     :param folded: whether texts of different lengths may be equal, as under some collations.
-    :param dense: whether most values are thought to differ.
+    :param key: of a column whose values are thought to differ mostly, what is sorted to count the distinct ones: the
+        value, or a hash of it; none where values are grouped.
+    :param approximate: whether approximations will do.
     :ivar measured: results of statements by name; a name out of :meth:`measures`, or one that a later step adds.
     :ivar failed: by the same names, why there is no result.
+    :ivar approximated: the metrics that are approximations.
     """
 
     column: Column
@@ -34,9 +48,11 @@ class Subject:
     value: sa.ColumnElement[Any]
     asked: frozenset[str]
     folded: bool = False
-    dense: bool = False
+    key: sa.ColumnElement[Any] | None = None
+    approximate: bool = False
     measured: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    approximated: set[str] = field(default_factory=set)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -47,22 +63,36 @@ class Subject:
     def measures(self) -> tuple[str, ...]:
         """What the first scan has to find out."""
         wanted = self.wanted
-        spread = self.kind.numeric and wanted & _SPREAD
+        spread = self.kind.numeric and wanted & (_SPREAD | _RANKED)
         needed = {
             "non_null": wanted & _NULLS or (self.kind.numeric and wanted - {"count"}),
             "low": "min" in wanted or spread,
             "high": "max" in wanted or spread,
             "average": wanted & {"mean", "stddev"},
+            "deviation": self.by_hash and "stddev" in wanted,
             **{name: name in wanted and not self.lengths_from_groups for name in sorted(_LENGTHS)},
+            **{name: name in wanted for name in PLAIN},
         }
         return tuple(name for name, reason in needed.items() if reason)
 
     @property
-    def lengths_from_groups(self) -> bool:
-        """Whether lengths come free with the distinct values."""
-        return bool(self.wanted & _LENGTHS and self.wanted & DISTINCT and not self.folded)
+    def ranked(self) -> frozenset[str]:
+        """What only the values in their order can tell."""
+        return self.wanted & _RANKED
 
     @property
-    def grouped_early(self) -> bool:
-        """Whether its distinct values can be looked at before the first scan has answered."""
-        return not self.kind.numeric and bool(self.wanted & DISTINCT)
+    def lengths_from_groups(self) -> bool:
+        """Whether lengths come free with the distinct values."""
+        grouped = self.wanted & DISTINCT and self.key is None and not self.approximate
+        return bool(self.wanted & _LENGTHS and grouped and not self.folded)
+
+    @property
+    def by_hash(self) -> bool:
+        """Whether distinct values are counted by a hash of them."""
+        return self.key is not None and self.key is not self.value
+
+    @property
+    def counted_early(self) -> bool:
+        """Whether its distinct values can be counted before the first scan has answered."""
+        grouped_late = self.kind.numeric and self.key is None
+        return not grouped_late and not self.approximate and bool(self.wanted & DISTINCT)

@@ -10,11 +10,11 @@ from uuid import uuid4
 import psycopg2
 import pytest
 import sqlalchemy
-from sqlalchemy import event
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import make_url
 
 from profilemesh_airflow.core.connection import ConnectionSettings
-from profilemesh_airflow.warehouse import Warehouse
+from profilemesh_airflow.warehouse import Means, Warehouse
+from tests.sent import statements_sent
 from tests.warehouse.databases import Database
 
 if TYPE_CHECKING:
@@ -72,21 +72,73 @@ def sqlite(tmp_path) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@contextmanager
+def _new_mysql(url: str) -> Iterator[Database]:
+    """A database in which texts are equal that are the same; most collations see that in another way."""
+    at, name = make_url(url), f"pm_warehouse_{uuid4().hex[:12]}"
+    server = ConnectionSettings("mysql", host=at.host, port=at.port, username=at.username, password=at.password)
+    admin = Database(server, Warehouse(server))
+    exact = "utf8mb4_nopad_bin" if "MariaDB" in admin.ask("SELECT version()")[0][0] else "utf8mb4_0900_bin"
+    admin.run(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE {exact}")
+    settings = replace(server, database=name)
+    try:
+        with Warehouse(settings) as warehouse:
+            yield Database(settings, warehouse)
+    finally:
+        admin.run(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def mysql(mysql_url: str) -> Iterator[Database]:
+    with _new_mysql(mysql_url) as database:
+        yield database
+
+
+@contextmanager
+def _new_duckdb(path: str) -> Iterator[Database]:
+    settings = ConnectionSettings("duckdb", filepath=path)
+    with Warehouse(settings) as warehouse:
+        database = Database(settings, warehouse)
+        database.run("SELECT 1")
+        yield database
+
+
+@pytest.fixture
+def duckdb(tmp_path) -> Iterator[Database]:
+    with _new_duckdb(str(tmp_path / "warehouse.duckdb")) as database:
+        yield database
+
+
+KINDS = ["sqlite", "duckdb", "postgres", "mysql"]
+
+
+@pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest) -> Database:
     """Each kind of database in turn."""
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+@pytest.fixture(scope="module", params=KINDS)
 def shared_database(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Database]:
     """The same, filled once for all tests of a file."""
-    if request.param == "sqlite":
-        with _new_sqlite(str(tmp_path_factory.mktemp("shared") / "warehouse.db")) as database:
-            yield database
-    else:
-        with _new_postgres(request.getfixturevalue("postgres_settings")) as database:
-            yield database
+    folder = tmp_path_factory.mktemp("shared")
+    makers: dict[str, Callable[[], AbstractContextManager[Database]]] = {
+        "sqlite": lambda: _new_sqlite(str(folder / "warehouse.db")),
+        "duckdb": lambda: _new_duckdb(str(folder / "warehouse.duckdb")),
+        "postgres": lambda: _new_postgres(request.getfixturevalue("postgres_settings")),
+        "mysql": lambda: _new_mysql(request.getfixturevalue("mysql_url")),
+    }
+    with makers[request.param]() as database:
+        yield database
+
+
+@pytest.fixture(params=["sql", "stream"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Profiles are computed each way in turn."""
+    used = [*request.fixturenames, *request.node.callspec.params.values()]
+    if request.param == "stream" and ("duckdb" in used or "mysql" in used):
+        pytest.skip("no rows are streamed out of it")
+    monkeypatch.setattr(Database, "means", Means(request.param))
 
 
 @pytest.fixture(params=["psycopg2", "psycopg"])
@@ -102,18 +154,4 @@ def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 @pytest.fixture
 def statements() -> Callable[[], AbstractContextManager[list[str]]]:
     """A context in which every statement that SQLAlchemy sends is noted."""
-
-    @contextmanager
-    def noted() -> Iterator[list[str]]:
-        sent: list[str] = []
-
-        def note(_connection, _cursor, statement, *_) -> None:
-            sent.append(statement)
-
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
-            yield sent
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
-
-    return noted
+    return statements_sent

@@ -6,13 +6,16 @@ import io
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg2
+import pymysql
 from psycopg2.extras import execute_values
 
 from profilemesh_airflow.core.plan import TableSettings
 from profilemesh_airflow.core.table import TableRef
+from profilemesh_airflow.warehouse import Means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
     from profilemesh_airflow.warehouse import Warehouse
 
-#: What each database calls the types that both have.
+#: What each database calls the types that all have.
 TYPES = {
     "sqlite": {
         "integer": "INTEGER",
@@ -42,6 +45,24 @@ TYPES = {
         "date": "date",
         "timestamp": "timestamp",
     },
+    "mysql": {
+        "integer": "bigint",
+        "double": "double",
+        "decimal": "decimal(65,30)",
+        "text": "longtext",
+        "boolean": "boolean",
+        "date": "date",
+        "timestamp": "datetime(6)",
+    },
+    "duckdb": {
+        "integer": "BIGINT",
+        "double": "DOUBLE",
+        "decimal": "DECIMAL(38,10)",
+        "text": "VARCHAR",
+        "boolean": "BOOLEAN",
+        "date": "DATE",
+        "timestamp": "TIMESTAMP",
+    },
 }
 
 
@@ -56,6 +77,7 @@ class Database:
 
     settings: ConnectionSettings
     warehouse: Warehouse
+    means: ClassVar[Means] = Means("sql")
 
     @property
     def kind(self) -> str:
@@ -63,21 +85,7 @@ class Database:
 
     def connect(self) -> Any:
         """A connection of the driver's own, which may write."""
-        if self.kind == "sqlite":
-            file = sqlite3.connect(self.settings.filepath, isolation_level=None)
-            file.execute("PRAGMA synchronous = OFF")
-            return closing(file)
-        options = f"-c search_path={self.settings.schema or 'public'}"
-        connection = psycopg2.connect(
-            host=self.settings.host,
-            port=self.settings.port,
-            user=self.settings.username,
-            password=self.settings.password,
-            dbname=self.settings.database,
-            options=options,
-        )
-        connection.autocommit = True
-        return closing(connection)
+        return closing(_OPENERS[self.kind](self.settings))
 
     def run(self, *statements: str) -> None:
         with self.connect() as connection:
@@ -107,24 +115,32 @@ class Database:
     def _insert(self, cursor: Any, table: str, width: int, rows: Sequence[Sequence[Any]]) -> None:
         if not rows:
             return
-        if self.kind == "sqlite":
-            cursor.execute("BEGIN")
-            cursor.executemany(f"INSERT INTO {quoted(table)} VALUES ({', '.join('?' * width)})", rows)
-            cursor.execute("COMMIT")
-        else:
-            execute_values(cursor, f"INSERT INTO {quoted(table).replace('%', '%%')} VALUES %s", rows, page_size=5000)
+        into = f"INSERT INTO {quoted(table)} VALUES"
+        if self.kind == "postgres":
+            execute_values(cursor, f"{into.replace('%', '%%')} %s", rows, page_size=5000)
+            return
+        mark = "%s" if self.kind == "mysql" else "?"
+        into = into.replace("%", "%%") if self.kind == "mysql" else into
+        cursor.execute("BEGIN")
+        cursor.executemany(f"{into} ({', '.join([mark] * width)})", rows)
+        cursor.execute("COMMIT")
 
     def copy(self, table: str, csv: str) -> None:
-        """Many rows into a PostgreSQL table, fast; an empty field is NULL."""
+        """Many rows, fast, into a table of PostgreSQL or DuckDB; an empty field is NULL."""
         with self.connect() as connection:
-            connection.cursor().copy_expert(f"COPY {quoted(table)} FROM STDIN CSV", io.StringIO(csv))
+            if self.kind == "postgres":
+                connection.cursor().copy_expert(f"COPY {quoted(table)} FROM STDIN CSV", io.StringIO(csv))
+                return
+            file = Path(f"{self.settings.filepath}.csv")
+            file.write_text(csv)
+            connection.execute(f"COPY {quoted(table)} FROM '{file}' (HEADER false)")
 
     def info(self, table: str) -> TableInfo:
         ref = TableRef(table)
         return self.warehouse.catalog([ref])[ref]
 
     def profile(self, table: str, **settings: Any) -> TableProfile:
-        return self.warehouse.profile(self.info(table), TableSettings(**settings))
+        return self.warehouse.profile(self.info(table), TableSettings(**settings), None, self.means)
 
     def column(self, table: str, name: str, **settings: Any) -> ColumnProfile:
         """The profile of one column, which must have worked."""
@@ -140,3 +156,45 @@ class Database:
     def version(self, table: str) -> str | None:
         info = self.info(table)
         return self.warehouse.versions([info])[info.ref]
+
+
+def _open_sqlite(settings: ConnectionSettings) -> Any:
+    file = sqlite3.connect(str(settings.filepath), isolation_level=None)
+    file.execute("PRAGMA synchronous = OFF")
+    return file
+
+
+def _open_postgres(settings: ConnectionSettings) -> Any:
+    connection = psycopg2.connect(
+        host=settings.host,
+        port=settings.port,
+        user=settings.username,
+        password=settings.password,
+        dbname=settings.database,
+        options=f"-c search_path={settings.schema or 'public'}",
+    )
+    connection.autocommit = True
+    return connection
+
+
+def _open_mysql(settings: ConnectionSettings) -> Any:
+    """With names in double quotes, as the other databases have them."""
+    return pymysql.connect(
+        host=settings.host,
+        port=settings.port or 3306,
+        user=settings.username,
+        password=settings.password or "",
+        database=settings.database,
+        charset="utf8mb4",
+        sql_mode="ANSI_QUOTES,STRICT_ALL_TABLES",
+        autocommit=True,
+    )
+
+
+def _open_duckdb(settings: ConnectionSettings) -> Any:
+    import duckdb
+
+    return duckdb.connect(str(settings.filepath))
+
+
+_OPENERS = {"sqlite": _open_sqlite, "postgres": _open_postgres, "mysql": _open_mysql, "duckdb": _open_duckdb}

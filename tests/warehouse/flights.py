@@ -34,7 +34,7 @@ def read_frame(table: str) -> pl.DataFrame:
 
 def load_frame(database: Database, table: str, frame: pl.DataFrame) -> None:
     columns = {column.name: _type(column) for column in frame}
-    if database.kind == "sqlite":
+    if database.kind in ("sqlite", "mysql"):
         database.create(table, columns, frame.rows())
     else:
         database.create(table, columns)

@@ -12,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from profilemesh_airflow.core.plan import METRICS
+from tests.examples import examples
 from tests.warehouse.oracle import close, counts, frame_metrics
 
 if TYPE_CHECKING:
     from tests.warehouse.databases import Database
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 COUNTS = ["count", "null_count", "null_percent", "distinct_count", "distinct_percent"]
 LENGTHS = ["min_length", "max_length", "avg_length"]
@@ -58,7 +61,7 @@ def test_a_column_of_nulls_has_counts_and_nothing_else(database: Database) -> No
         assert known == counts([None] * 4, 0) | ({"histogram": []} if "histogram" in column.metrics else {})
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=9))
 )

@@ -29,11 +29,10 @@ def catalog(settings: ConnectionSettings) -> dict[TableRef, TableInfo]:
         return warehouse.catalog([TableRef("t")])
 
 
-@pytest.mark.parametrize("kind", ["mysql", "duckdb", "snowflake", "bigquery", "redshift"])
-def test_a_database_without_a_dialect_is_refused_and_the_supported_ones_are_named(kind: str) -> None:
+def test_a_database_without_a_dialect_is_refused_and_the_supported_ones_are_named() -> None:
     for attempt in (Warehouse, connect):
-        with pytest.raises(NotBuiltError, match=rf"'{kind}'.*postgres, sqlite"):
-            attempt(ConnectionSettings(kind))
+        with pytest.raises(NotBuiltError, match=r"'oracle'.*mysql, postgres, redshift, snowflake, sqlite"):
+            attempt(ConnectionSettings("oracle"))
 
 
 def test_a_missing_file_is_an_error_and_is_not_created(tmp_path: Path) -> None:
@@ -69,8 +68,9 @@ def test_a_path_may_hold_any_character(tmp_path: Path, name: str) -> None:
 def test_nothing_can_be_written(database: Database) -> None:
     database.create("t", {"a": "integer"})
     engine = connect(database.settings)
-    with engine.connect() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
-        connection.exec_driver_sql(f"INSERT INTO {database.settings.schema or 'main'}.t VALUES (1)")
+    schema = database.settings.schema or database.settings.database or "main"
+    with engine.connect() as connection, pytest.raises(DBAPIError, match=r"(?i)read[- ]?only"):
+        connection.exec_driver_sql(f"INSERT INTO {schema}.t VALUES (1)")
     engine.dispose()
 
 

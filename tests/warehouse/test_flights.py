@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tests.warehouse.databases import Database
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 
 @pytest.fixture(scope="module")
 def frames() -> dict[str, pl.DataFrame]:

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tests.warehouse.databases import Database
 
 FOREVER = {
+    "duckdb": "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range % 7 = b.range % 5",
     "postgres": "SELECT pg_sleep(60)",
+    "mysql": "SELECT count(*) FROM information_schema.columns a, information_schema.columns b, "
+    "information_schema.columns c WHERE length(a.column_name) + length(b.column_name) + length(c.column_name) > 1000",
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1e12) SELECT count(*) FROM n",
 }
 
@@ -43,11 +46,13 @@ def qualified(database: Database, table: str) -> str:
 
 
 def test_all_lanes_see_the_moment_of_the_first(database: Database, open_lanes: Callable[[int], Lanes]) -> None:
+    if database.kind == "duckdb":
+        pytest.skip("nobody can write to the file meanwhile")
     if database.kind == "sqlite":
         database.run("PRAGMA journal_mode = WAL")
     database.create("t", {"a": "integer"}, [(1,)])
     with open_lanes(2) as lanes:
-        assert len(lanes) == 2
+        assert len(lanes) == (1 if database.kind == "mysql" else 2)
         database.insert("t", [(2,)])
         seen = [lanes.submit(count_rows, qualified(database, "t")).result() for _ in range(4)]
     assert seen == [1, 1, 1, 1]
@@ -82,16 +87,16 @@ def test_an_interruption_stops_what_is_running(database: Database, open_lanes: C
     def interrupted() -> None:
         with open_lanes(2) as lanes:
             works.extend(lanes.submit(lambda lane: lane.run(sa.text(FOREVER[database.kind]))) for _ in range(3))
-            while not all(work.running() for work in works[:2]):
+            while not all(work.running() for work in works[: len(lanes)]):
                 sleep(0.001)
             raise KeyboardInterrupt
 
     started = monotonic()
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert monotonic() - started < 20
+    assert monotonic() - started < 40
     assert works[2].cancelled() or isinstance(works[2].exception(), CancelledError)
-    assert all(work.exception() is not None for work in works[:2])
+    assert all(work.cancelled() or work.exception() is not None for work in works[:2])
 
 
 def test_profiling_goes_on_with_one_connection_where_no_second_is_granted(postgres: Database) -> None:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from tests.examples import examples
 from tests.warehouse.oracle import check_numbers
 
 if TYPE_CHECKING:
     from tests.warehouse.databases import Database
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 HUGE = 1.7e308
 NAN, INFINITE = math.nan, math.inf
@@ -73,12 +76,17 @@ DECIMALS = {
 
 @pytest.mark.parametrize("values", [*FLOATS.values(), *INFINITIES.values()], ids=[*FLOATS, *INFINITIES])
 def test_doubles_have_exact_metrics(database: Database, values: list[Any]) -> None:
+    if database.kind == "mysql" and values in INFINITIES.values():
+        pytest.skip("there are no infinities")
     check_numbers(database.column_of("double", values).metrics, values)
 
 
 @pytest.mark.parametrize("values", NANS.values(), ids=list(NANS))
-def test_nan_is_one_value_and_has_no_place_in_the_statistics(postgres: Database, values: list[Any]) -> None:
-    check_numbers(postgres.column_of("double", values).metrics, values)
+@pytest.mark.parametrize("kind", ["postgres", "duckdb"])
+def test_nan_is_one_value_and_has_no_place_in_the_statistics(
+    request: pytest.FixtureRequest, kind: str, values: list[Any]
+) -> None:
+    check_numbers(request.getfixturevalue(kind).column_of("double", values).metrics, values)
 
 
 @pytest.mark.parametrize("values", NANS.values(), ids=list(NANS))
@@ -107,6 +115,51 @@ def test_decimals_have_exact_metrics(postgres: Database, values: list[Decimal]) 
     assert metrics["distinct_count"] == len(values)
     check_numbers({**metrics, "min": min(values), "max": max(values)}, values)
     assert (metrics["min"], metrics["max"]) == (float(min(values)), float(max(values)))
+
+
+EXACT = {
+    "cents": ("decimal(38,10)", DECIMALS["cents"]),
+    "38 digits": ("decimal(38,0)", DECIMALS["38 digits"]),
+    "38 digits and near": ("decimal(38,0)", DECIMALS["38 digits and near"]),
+    "38 digits of both signs": ("decimal(38,0)", [Decimal(10**38 - 1), Decimal(1 - 10**38), Decimal(5)]),
+    "decimals, far and near": ("decimal(38,18)", [Decimal(10**19) + Decimal(i) / 10**9 for i in range(20)]),
+    "decimals of both signs": ("decimal(38,18)", [Decimal(10**19), -Decimal(10**19), Decimal("0.000000001")]),
+}
+LIMITED = {
+    "mysql": {
+        **EXACT,
+        "65 digits": ("decimal(65,0)", [Decimal("9" * 64 + str(digit)) for digit in range(10)]),
+        "65 digits of both signs": ("decimal(65,0)", [Decimal("9" * 65), Decimal("-" + "9" * 65), Decimal(1)]),
+        "unsigned": ("bigint unsigned", [2**64 - 1, 2**64 - 2, 2**64 - 9]),
+        "unsigned and zero": ("bigint unsigned", [0, 1, 2**64 - 1]),
+    },
+    "duckdb": {
+        **EXACT,
+        "unsigned": ("UBIGINT", [2**64 - 1, 2**64 - 2, 2**64 - 9]),
+        "128 bits": ("HUGEINT", [2**126, 2**126 + 1, 2**126 + 5]),
+        "128 bits of both signs": ("HUGEINT", [2**127 - 1, 1 - 2**127, 0]),
+        "unsigned and short": ("UTINYINT", [0, 255, 1]),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("database", "kind", "values"),
+    [
+        pytest.param(name, *case, id=f"{name}-{about}")
+        for name, cases in LIMITED.items()
+        for about, case in cases.items()
+    ],
+    indirect=["database"],
+)
+def test_exact_numbers_are_exact_up_to_the_limits_of_their_type(
+    database: Database, kind: str, values: list[Any]
+) -> None:
+    metrics = database.column_of(kind, values).metrics
+    whole = not kind.startswith("decimal") or kind.endswith(",0)")
+    expected = (min(values), max(values)) if whole else (float(min(values)), float(max(values)))
+    assert (metrics["min"], metrics["max"]) == expected
+    check_numbers({**metrics, "min": min(values), "max": max(values)}, values)
 
 
 def test_a_decimal_column_without_decimals_gives_whole_numbers(postgres: Database) -> None:
@@ -174,7 +227,7 @@ def _lists(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
 def _property(strategy: st.SearchStrategy[Any]):
     """Check many columns of one database: the table is made anew each time, so that the fixture may be shared."""
     quiet = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    return lambda test: settings(max_examples=60, deadline=None, suppress_health_check=quiet)(
+    return lambda test: settings(max_examples=examples(60), deadline=None, suppress_health_check=quiet)(
         given(values=_lists(strategy), bins=st.integers(1, 30))(test)
     )
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from profilemesh_airflow.core.plan import Partition, Sampling
-from profilemesh_airflow.exceptions import NotBuiltError, ProfileError
+from profilemesh_airflow.core.plan import Partition
+from profilemesh_airflow.exceptions import ProfileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,21 +115,81 @@ def test_the_partition_is_looked_up_once_and_every_statement_filters(
     assert all("WHERE" in statement for statement in reading)
 
 
+def test_drawn_partitions_are_whole_and_the_same_every_time(database: Database) -> None:
+    """NULL is a partition, too."""
+    keys = [*range(19), None]
+    database.create("t", {"k": "integer", "n": "integer"}, [(key, number) for number, key in enumerate(keys)] * 3)
+    drawn = {}
+    for seed in range(16):
+        partition = Partition("k", "sample", fraction=0.25, seed=seed)
+        first, again = (database.profile("t", partition=partition) for _ in range(2))
+        assert (first.row_count, first.rows_of) == (15, "sample")
+        assert [column.metrics for column in first.columns] == [column.metrics for column in again.columns]
+        assert first.columns[0].metrics["distinct_count"] == 5 - bool(first.columns[0].metrics["null_count"])
+        chosen = first.strategy["partitions"]
+        assert (chosen["key"], chosen["number"], len(chosen["values"])) == ("k", 5, 5)
+        drawn[seed] = frozenset(chosen["values"])
+    assert len(set(drawn.values())) > 1
+    assert any(None in values for values in drawn.values())
+    assert database.profile("t", partition=Partition("k", "sample", fraction=1e-9)).row_count == 3
+
+
+def test_a_key_with_too_many_values_is_no_partition_key(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("profilemesh_airflow.warehouse.partitions.MOST_PARTITIONS", 2)
+    database.create("t", {"k": "integer"}, [(1,), (2,), (None,)])
+    with pytest.raises(ProfileError, match=r"k has more than 2 different values.*choose another `key`"):
+        database.profile("t", partition=Partition("k", "sample"))
+
+
+def test_thousands_of_values_may_be_selected(database: Database) -> None:
+    database.create("t", {"k": "integer", "n": "integer"}, [(number, number) for number in range(3000)])
+    values = tuple(range(0, 3000, 2))
+    assert numbers(database, "t", Partition("k", "specific_values", values=values)) == (1500, 0, 2998)
+
+
 @pytest.mark.parametrize(
-    ("settings", "error", "message"),
+    ("columns", "key"),
     [
-        ({"partition": Partition("day", "sample")}, NotBuiltError, "sample is not supported yet"),
-        ({"sampling": Sampling("random", 0.1)}, NotBuiltError, "sample is not supported yet"),
-        ({"partition": Partition("month", "latest")}, ProfileError, "'month' is not a column of it; it has day, n"),
-        ({"partition": Partition(None, "latest")}, ProfileError, "None is not a column"),
-        ({"partition": Partition("day", "recent_n")}, ProfileError, "needs `recent_n`"),
-        ({"partition": Partition("day", "yearly")}, ProfileError, "unknown partition strategy 'yearly'; one of all"),
+        ({"note": "text", "DT": "date", "event_date": "date"}, "event_date"),
+        ({"note": "text", "ds": "text"}, "ds"),
+        ({"note": "text", "when": "date"}, "when"),
+        ({"note": "text", "Date": "date", "n": "integer"}, "Date"),
     ],
 )
-def test_settings_that_cannot_be_followed_are_refused(
-    orders: Database, settings: dict[str, Any], error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=f"orders.*{message}"):
+def test_a_key_that_is_not_named_is_found(database: Database, columns: dict[str, str], key: str) -> None:
+    database.create("t", columns, [tuple("2024-01-02" for _ in columns)] if "n" not in columns else [])
+    profile = database.profile("t", partition=Partition(None, "latest"))
+    assert (profile.strategy["partitions"]["key"], profile.rows_of) == (key, "partitions")
+
+
+@pytest.mark.parametrize("columns", [{"a": "date", "b": "date"}, {"a": "integer"}])
+def test_a_key_that_is_not_clear_is_not_guessed(database: Database, columns: dict[str, str]) -> None:
+    database.create("t", columns)
+    with pytest.raises(ProfileError, match=f"no column of it stands out .* name it in `key`: {', '.join(columns)}"):
+        database.profile("t", partition=Partition(None, "latest"))
+
+
+def test_the_key_that_postgres_divides_a_table_by_is_found(postgres: Database) -> None:
+    postgres.run(
+        "CREATE TABLE t (date date, region text, n int) PARTITION BY LIST (region)",
+        "CREATE TABLE t_a PARTITION OF t FOR VALUES IN ('a')",
+        "CREATE TABLE t_b PARTITION OF t FOR VALUES IN ('b')",
+        "INSERT INTO t VALUES ('2024-01-01', 'b', 1), ('2024-01-02', 'a', 2)",
+    )
+    assert postgres.profile("t", partition=Partition(None, "latest")).columns[2].metrics["max"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"partition": Partition("month", "latest")}, "'month' is not a column of it; it has day, n"),
+        ({"partition": Partition(None, "latest", metadata_fallback=False)}, "latest needs `key`, as"),
+        ({"partition": Partition("day", "recent_n")}, "needs `recent_n`"),
+        ({"partition": Partition("day", "yearly")}, "unknown partition strategy 'yearly'; one of all"),
+    ],
+)
+def test_settings_that_cannot_be_followed_are_refused(orders: Database, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ProfileError, match=f"orders.*{message}"):
         orders.profile("orders", **settings)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from profilemesh_airflow.core.plan import METRICS, TableSettings
 from tests.warehouse.oracle import check_numbers, close
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def test_one_scan_for_all_columns_and_one_look_at_each(database: Database, state
     info = database.info("t")
     with statements() as sent:
         profile = database.profile("t")
-    catalog = 1 if database.kind == "postgres" else 2  # SQLite: with its BEGIN
+    catalog = {"postgres": 1, "duckdb": 1, "sqlite": 2, "mysql": 3}[database.kind]  # some: with their BEGIN
     assert profile.queries == len(sent) - catalog
     assert len(reading(sent)) == 1 + len(info.columns)
     assert profile.rows_scanned == 10 * (1 + len(info.columns))
@@ -74,6 +76,8 @@ def test_values_that_are_not_finite_cost_one_scan_more(postgres: Database, state
 
 @pytest.mark.parametrize("width", [400, 1000])
 def test_wide_tables_take_a_few_scans(database: Database, statements: Callable[[], Any], width: int) -> None:
+    if database.kind == "mysql" and width == 1000:
+        pytest.skip("a row of so many numbers is too long for it")
     names = [f"a column with a name {number}" for number in range(width)]
     database.create("t", dict.fromkeys(names, "integer"), [tuple(range(width)), tuple(range(1, width + 1))])
     with statements() as sent:
@@ -94,7 +98,90 @@ def test_a_column_of_mostly_different_values_is_sorted_rather_than_grouped(
     postgres.run("ANALYZE t")
     with statements() as sent:
         after = postgres.profile("t")
-    assert sum("count(DISTINCT" in statement for statement in sent) == 3
+    assert sorted(statement.count("count(DISTINCT") for statement in sent if "DISTINCT" in statement) == [1, 2]
     for grouped, sorted_ in zip(before.columns, after.columns, strict=True):
         assert sorted_.metrics == close(grouped.metrics)
     assert after.columns[0].metrics["distinct_count"] == 120000
+
+
+def test_not_many_columns_are_sorted_at_a_time(postgres: Database, statements: Callable[[], Any]) -> None:
+    columns = ", ".join(f"i + {number} AS c{number}" for number in range(13))
+    postgres.run(f"CREATE TABLE t AS SELECT {columns} FROM generate_series(1, 100000) AS g(i)")
+    postgres.run("ANALYZE t")
+    with statements() as sent:
+        profile = postgres.profile("t", metrics=("distinct_count",))
+    assert sorted(statement.count("count(DISTINCT") for statement in sent if "DISTINCT" in statement) == [4, 4, 5]
+    assert [column.metrics["distinct_count"] for column in profile.columns] == [100000] * 13
+
+
+def test_texts_and_exact_numbers_that_mostly_differ_are_counted_by_their_hash(
+    postgres: Database, statements: Callable[[], Any]
+) -> None:
+    postgres.run(
+        "CREATE TABLE t AS SELECT (i % 110000)::text || ' text' AS s, (i % 90000)::text::char(9) AS padded,"
+        " CASE i WHEN 1 THEN 'NaN' ELSE (i % 50000) / 7.0 END AS n,"
+        " CASE i % 3 WHEN 0 THEN NULL ELSE (i % 100001) * 10.0 ^ (i % 3) END AS scaled"
+        " FROM generate_series(1, 120000) AS g(i)"
+    )
+    grouped = postgres.profile("t", metrics=METRICS)
+    postgres.run("ANALYZE t")
+    with statements() as sent:
+        hashed = postgres.profile("t", metrics=METRICS)
+    assert hashed.strategy is not None
+    assert hashed.strategy["distinct_by_hash"] == ["s", "padded", "n", "scaled"]
+    assert [statement.count("extended(") for statement in sent if "extended(" in statement] == [2, 2]
+    for before, after in zip(grouped.columns, hashed.columns, strict=True):
+        assert after.metrics == close(before.metrics)
+    assert hashed.columns[0].metrics["distinct_count"] == 110000
+
+
+def test_values_are_not_hashed_where_two_might_share_a_hash(postgres: Database) -> None:
+    postgres.run("CREATE TABLE t AS SELECT i::text AS s FROM generate_series(1, 120000) AS g(i)")
+    postgres.run("ANALYZE t")
+    info = replace(postgres.info("t"), estimated_rows=6_100_000)
+    profile = postgres.warehouse.profile(info, TableSettings(metrics=("distinct_count",)))
+    assert profile.strategy is not None
+    assert profile.strategy["distinct_by_hash"] == []
+    assert profile.columns[0].metrics == {"distinct_count": 120000}
+
+
+def test_columns_of_few_values_share_one_look(database: Database, statements: Callable[[], Any]) -> None:
+    values = [(n % 7 or None, n % 50 - 20, (n * n) % 13 if n % 4 else None) for n in range(500)]
+    database.create("t", {"a": "integer", "b": "integer", "c": "integer"}, values)
+    with statements() as sent:
+        profile = database.profile("t")
+    assert len(reading(sent)) == 2
+    assert profile.strategy is not None
+    assert profile.strategy["together"] == [["a", "c", "b"]]
+    for column, of_column in zip(profile.columns, zip(*values, strict=True), strict=True):
+        check_numbers(column.metrics, of_column)
+
+
+def test_texts_and_truth_values_of_few_values_are_looked_at_together(postgres: Database) -> None:
+    postgres.run(
+        "CREATE TABLE t AS SELECT CASE WHEN i % 5 > 0 THEN repeat('x', i % 5) END AS s, i % 3 = 0 AS b,"
+        " date '2024-01-01' + i % 20 AS at FROM generate_series(1, 120000) AS g(i)"
+    )
+    metrics = (*METRICS, "min_length", "max_length", "avg_length")
+    alone = postgres.profile("t", metrics=metrics)
+    postgres.run("ANALYZE t")
+    together = postgres.profile("t", metrics=metrics)
+    assert together.strategy is not None
+    assert together.strategy["together"] == [["b", "s", "at"]]
+    for before, after in zip(alone.columns, together.columns, strict=True):
+        assert after.metrics == close(before.metrics)
+    assert together.columns[0].metrics["distinct_count"] == 4
+    assert together.columns[0].metrics["avg_length"] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("metrics", "queries"),
+    [(("zero_count", "negative_count", "empty_count", "min_text"), 1), (("p05", "p95", "top_values"), 1 + 2)],
+)
+def test_plain_counts_cost_no_scan_and_all_ranks_of_a_column_one(
+    database: Database, statements: Callable[[], Any], metrics: tuple[str, ...], queries: int
+) -> None:
+    database.create("t", {"i": "integer", "s": "text"}, [(n, str(n)) for n in range(10)])
+    with statements() as sent:
+        database.profile("t", metrics=metrics)
+    assert len(reading(sent)) == queries

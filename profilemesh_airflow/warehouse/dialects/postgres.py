@@ -26,18 +26,20 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.types import UserDefinedType
 
 from profilemesh_airflow.core.plan import Column, TableInfo
+from profilemesh_airflow.core.selection import tags_in_comment
 from profilemesh_airflow.core.table import short_hash
-from profilemesh_airflow.warehouse.dialects.base import Dialect
+from profilemesh_airflow.warehouse.dialects.base import HASHES, Dialect
+from profilemesh_airflow.warehouse.dialects.names import NamedType, can_exist
 from profilemesh_airflow.warehouse.kinds import Kind
-from profilemesh_airflow.warehouse.moments import MAX_DOUBLE, between, is_finite
+from profilemesh_airflow.warehouse.moments import MAX_DOUBLE, between
+from profilemesh_airflow.warehouse.relation import ALIAS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
     from profilemesh_airflow.core.table import TableRef
     from profilemesh_airflow.warehouse.dialects.base import Run
@@ -55,14 +57,25 @@ WITH RECURSIVE domain(oid, base) AS (
     UNION ALL
     SELECT d.oid, t.typbasetype FROM domain d JOIN pg_catalog.pg_type t ON t.oid = d.base WHERE t.typtype = 'd'
 )
-SELECT wanted.id, c.oid, n.nspname, c.relname, c.relkind, c.reltuples,
-    c.relpages * CAST(current_setting('block_size') AS bigint), a.attname,
+SELECT wanted.id, c.oid, n.nspname, c.relname, c.relkind,
+    CASE c.relkind WHEN 'p' THEN coalesce(leaves.estimate, -1) ELSE c.reltuples END,
+    CASE c.relkind WHEN 'p' THEN coalesce(leaves.pages, 0) ELSE c.relpages END
+    * CAST(current_setting('block_size') AS bigint), a.attname,
     pg_catalog.format_type(a.atttypid, a.atttypmod), base.typname, base.typcategory,
-    base.typname = 'citext' OR NOT coalesce(o.collisdeterministic, true)
+    base.typname = 'citext' OR NOT coalesce(o.collisdeterministic, true),
+    a.attnum = p.partattrs[0] AND p.partnatts = 1,
+    CAST(current_setting('server_version_num') AS integer) >= 140000
 FROM jsonb_to_recordset(CAST(:refs AS jsonb)) AS wanted(id integer, schema_name text, table_name text)
 JOIN pg_catalog.pg_class c ON c.relname = wanted.table_name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN LATERAL (
+    SELECT sum(leaf.relpages) AS pages,
+        CASE WHEN min(leaf.reltuples) < 0 THEN -1 ELSE sum(leaf.reltuples) END AS estimate
+    FROM pg_catalog.pg_partition_tree(c.oid) tree JOIN pg_catalog.pg_class leaf ON leaf.oid = tree.relid
+    WHERE tree.isleaf AND leaf.relkind = 'r'
+) leaves ON c.relkind = 'p'
+LEFT JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = c.oid
 LEFT JOIN domain d ON d.oid = a.atttypid
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_type t WHERE t.oid = d.base AND t.typtype = 'd')
 LEFT JOIN pg_catalog.pg_type base ON base.oid = coalesce(d.base, a.atttypid)
@@ -71,6 +84,13 @@ WHERE CASE WHEN wanted.schema_name IS NULL THEN pg_catalog.pg_table_is_visible(c
     ELSE n.nspname = wanted.schema_name END
 ORDER BY wanted.id, a.attnum
 """)
+
+_TABLES = """
+SELECT n.nspname, c.relname, c.relkind
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND c.relpersistence <> 't'
+    AND n.nspname <> 'information_schema' AND left(n.nspname, 3) <> 'pg_'
+"""
 
 _VERSIONS = sa.text("""
 WITH RECURSIVE tree(root, oid) AS (
@@ -87,9 +107,20 @@ HAVING bool_and(c.relkind IN ('r', 'p', 'm'))
     AND CAST(current_setting('track_counts') AS boolean) AND NOT pg_is_in_recovery()
 """)
 
-_MANY_VALUES = sa.text("""
-SELECT attname FROM pg_catalog.pg_stats
-WHERE schemaname = :schema AND tablename = :table AND (n_distinct < -0.1 OR n_distinct > 100000)
+_UNREADABLE = sa.text("""
+SELECT c.oid FROM jsonb_array_elements_text(CAST(:oids AS jsonb)) AS wanted(value)
+JOIN pg_catalog.pg_class c ON c.oid = CAST(wanted.value AS oid)
+WHERE NOT has_schema_privilege(c.relnamespace, 'USAGE')
+    OR NOT has_table_privilege(c.oid, 'SELECT') AND NOT coalesce((
+        SELECT bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')) FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    ), false)
+""")
+
+_DISTINCT_VALUES = sa.text("""
+SELECT attname, n_distinct FROM pg_catalog.pg_stats
+WHERE schemaname = :schema AND tablename = :table AND n_distinct <> 0
+    AND (avg_width <= 64 OR n_distinct < -0.1 OR n_distinct > 100000)
 """)
 
 _SAVEPOINT = "SAVEPOINT profilemesh"
@@ -98,12 +129,24 @@ _SAVEPOINT = "SAVEPOINT profilemesh"
 #: of its connections and no more. With two connections on two cores that is faster, too.
 _SETTINGS = "set_config('TimeZone', 'UTC', true), set_config('max_parallel_workers_per_gather', '0', true)"
 
+_COMMENTS = """
+SELECT n.nspname, c.relname, d.description
+FROM pg_catalog.pg_description AS d
+JOIN pg_catalog.pg_class AS c ON c.oid = d.objoid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE d.classoid = CAST('pg_catalog.pg_class' AS regclass) AND d.objsubid = 0
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+
 #: For the transaction: the milliseconds that a statement may take. ``reset_val`` is what the server, the database, the
 #: login or the connection's own options say, 0 for no limit.
 _LIMIT = """
 SELECT set_config('statement_timeout', CAST(least({0}, nullif(CAST(reset_val AS bigint), 0)) AS text), true)
 FROM pg_catalog.pg_settings WHERE name = 'statement_timeout'
 """
+
+#: Under this name each connection keeps that of the snapshot, for whoever else joins.
+SNAPSHOT = "profilemesh_snapshot"
 
 #: What the server takes as the longest statement_timeout: some 24 days.
 _LONGEST_LIMIT = 2**31 - 1
@@ -135,11 +178,26 @@ _KIND_OF_CATEGORY = {
 }
 
 
+_HASH_OF_TEXT: tuple[str, Any] = ("hashtextextended", sa.Text())
+
+_HASHES: dict[Kind, tuple[str, Any]] = {
+    Kind.INTEGER: ("hashint8extended", sa.BigInteger()),
+    Kind.FLOAT: ("hashfloat8extended", sa.Float(53)),
+    Kind.DECIMAL: ("hash_numeric_extended", sa.Numeric()),
+    Kind.TEMPORAL: ("timestamp_hash_extended", sa.TIMESTAMP()),
+}
+
+
 class PostgresDialect(Dialect):
     """PostgreSQL: pg_catalog, cumulative statistics, an exported snapshot for two connections."""
 
     name = "postgres"
+    infinite_times = True
     missing_codes = frozenset({"42P01", "3F000"})
+    tablesample = frozenset({"table", "partitioned table", "materialized view"})
+    random = "random()"
+    # Those of the hashes of numbers are not quite.
+    even_bits = 32
 
     def catalog(
         self, connection: Connection, refs: Sequence[TableRef], schema: str | None
@@ -148,10 +206,20 @@ class PostgresDialect(Dialect):
         wanted = [
             {"id": number, "schema_name": ref.schema or schema, "table_name": ref.table}
             for number, ref in enumerate(refs)
-            if _can_exist(ref)
+            if can_exist(ref)
         ]
-        rows = connection.execute(_CATALOG, {"refs": json.dumps(wanted)})
+        rows = connection.execute(_CATALOG, {"refs": json.dumps(wanted)}).all()
         return {refs[number]: _info(refs[number], list(found)) for number, found in groupby(rows, lambda row: row[0])}
+
+    def tables(self, connection: Connection) -> list[tuple[str, str, str]]:
+        """From ``pg_class``, which needs no right on the tables: who loses a right on one has not lost the table."""
+        rows = connection.exec_driver_sql(_TABLES)
+        return [(schema, table, _RELATION_KINDS[kind]) for schema, table, kind in rows]
+
+    def tags(self, connection: Connection) -> dict[tuple[str, str], frozenset[str]]:
+        """In the comments of tables and views."""
+        rows = connection.exec_driver_sql(_COMMENTS)
+        return {(schema, table): tags_in_comment(comment) for schema, table, comment in rows}
 
     def versions(self, connection: Connection, infos: Sequence[TableInfo]) -> dict[TableRef, str | None]:
         """The statistics need no right on the tables, so that no table can fail the others."""
@@ -159,6 +227,12 @@ class PostgresDialect(Dialect):
         rows = connection.execute(_VERSIONS, {"oids": json.dumps(oids)})
         by_oid = {row[0]: _version(*row[1:]) for row in rows}
         return {info.ref: by_oid.get(info.details["oid"]) for info in infos}
+
+    def unreadable(self, connection: Connection, infos: Sequence[TableInfo]) -> list[TableRef]:
+        """The catalog has every table, whatever its rights; a right on each column counts, too."""
+        rows = connection.execute(_UNREADABLE, {"oids": json.dumps([info.details["oid"] for info in infos])})
+        oids = {row[0] for row in rows}
+        return [info.ref for info in infos if info.details["oid"] in oids]
 
     def lanes(self, info: TableInfo) -> int:
         """Two, but for a table that is known to be small."""
@@ -170,9 +244,10 @@ class PostgresDialect(Dialect):
         The savepoint is what :meth:`recover` goes back to.
         """
         first, *others = connections
-        export = "pg_export_snapshot()" if others else "NULL"
-        snapshot = first.exec_driver_sql(f"SELECT {export}, {_SETTINGS}").scalar()
+        snapshot = first.exec_driver_sql(f"SELECT pg_export_snapshot(), {_SETTINGS}").scalar()
         first.exec_driver_sql(_SAVEPOINT)
+        for connection in connections:
+            connection.info[SNAPSHOT] = snapshot
         ready = [first]
         for connection in others:
             try:
@@ -193,69 +268,77 @@ class PostgresDialect(Dialect):
         """By ``statement_timeout``, set for the transaction alone."""
         connection.exec_driver_sql(_LIMIT.format(min(math.ceil(seconds * 1000), _LONGEST_LIMIT)))
 
-    def cancel(self, driver_connection: Any) -> None:
+    def cancel(self, driver_connection: Any, engine: Engine) -> None:
         """Ask the server to stop the statement."""
         driver_connection.cancel()
 
-    def many_values(self, info: TableInfo, run: Run) -> frozenset[str]:
+    def distinct_estimates(self, info: TableInfo, run: Run) -> Mapping[str, float]:
         """From the planner's statistics, for a large table."""
-        if (info.estimated_rows or 0) < _LARGE:
-            return frozenset()
-        statement = _MANY_VALUES.bindparams(schema=info.details["schema"], table=info.details["name"])
-        return frozenset(row[0] for row in run(statement))  # type: ignore[arg-type]
+        rows = info.estimated_rows or 0
+        if rows < _LARGE:
+            return {}
+        statement = _DISTINCT_VALUES.bindparams(schema=info.details["schema"], table=info.details["name"])
+        found: Any = run(statement)  # type: ignore[arg-type]
+        # Negative numbers are shares of the rows.
+        return {name: number if number > 0 else -number * rows for name, number in found}
 
     def length(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[int]:
         """In characters; trailing blanks of a ``char(n)`` are not part of the text."""
         return sa.func.length(sa.cast(value, sa.Text))
 
+    def row_hash(self, info: TableInfo, seed: int) -> sa.ColumnElement[int]:
+        """By a row's place; of a view or a foreign table by its contents, so that equal rows are drawn together."""
+        if info.kind not in self.tablesample:
+            hashed = f"hashtextextended(CAST({ALIAS}.* AS text), {seed})"
+        elif info.details["hashes_places"]:
+            hashed = f"hashtidextended({ALIAS}.ctid, CAST({ALIAS}.tableoid AS bigint) + {seed})"
+        else:
+            hashed = f"hashtextextended({ALIAS}.tableoid || ' ' || {ALIAS}.ctid, {seed})"
+        return sa.literal_column(f"abs({hashed} % {HASHES})", sa.BigInteger())
+
+    def partition_version(self, info: TableInfo) -> sa.ColumnElement[Any] | None:
+        """The transactions that wrote the rows: an inserted and an updated row each have another one."""
+        if info.kind not in self.tablesample:
+            return None
+        return sa.literal_column(f"sum(hashint8(CAST(CAST({ALIAS}.xmin AS text) AS bigint)))")
+
+    def code_point_order(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """The collation of that name; in UTF-8 the order of bytes is that of code points."""
+        return sa.collate(sa.cast(value, sa.Text), "C")
+
+    def sorting_key(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[Any] | None:
+        """Texts and exact numbers sort slowly: their hash instead."""
+        return _hash(value, kind) if kind in (Kind.TEXT, Kind.DECIMAL) else super().sorting_key(value, kind)
+
+    def bin_number(self, value: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.ColumnElement[int]:
+        """``width_bucket`` makes the same search, and takes the value once."""
+        inner: Any = sa.literal_column(f"CAST('{{{','.join(map(repr, edges[1:-1]))}}}' AS double precision[])")
+        return sa.func.width_bucket(value, inner, type_=sa.Integer)
+
+    def value_hash(self, value: sa.ColumnElement[Any], column: Column, kind: Kind) -> sa.ColumnElement[int]:
+        """The hashes of hash indexes; of types that have none of their own here, that of the text."""
+        has_none = kind is Kind.TEMPORAL and not column.type.startswith(("date", "timestamp"))
+        return _hash(value, Kind.TEXT if has_none else kind)
+
     def finite(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[bool]:
-        """NaN is greater than every number here, and infinite times exist."""
-        if kind is Kind.TEMPORAL:
-            return sa.func.isfinite(value)
-        bound: float | Decimal = MAX_DOUBLE
+        """A decimal is compared with decimals, so that it is not converted."""
         if kind is Kind.DECIMAL:
-            bound = _MAX_DECIMAL
-        return between(value, -bound, bound)
+            return between(value, -_MAX_DECIMAL, _MAX_DECIMAL)
+        return super().finite(value, kind)
 
     def extreme(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[Any]:
-        """A ``real`` as the double it equals; a time as in JSON, which is ISO 8601 whatever ``DateStyle`` says."""
-        if kind is Kind.FLOAT:
-            return sa.cast(value, sa.Float(53))
+        """A time as in JSON, which is ISO 8601 whatever ``DateStyle`` says."""
         if kind is Kind.TEMPORAL:
             return sa.func.btrim(sa.cast(sa.func.to_jsonb(value), sa.Text), '"')
-        return value
-
-    def is_regular(self, value: Any, kind: Kind) -> bool:
-        """Not NaN, and neither an infinite number nor an infinite time."""
-        if kind is Kind.TEMPORAL:
-            return value not in ("infinity", "-infinity")
-        return is_finite(value)
-
-    def partition_key(self, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-        """As text: exact for every type, and independent of the driver."""
-        return sa.cast(key, sa.Text)
+        return super().extreme(value, kind)
 
     def partition_value(self, column: Column, value: Any) -> sa.ColumnElement[Any]:
-        """The text, cast to the column's type."""
-        return sa.cast(sa.cast(sa.literal(str(value), sa.Text()), sa.Text), _Named(column.type))
+        """The text, cast to the column's type: written out, as the server then casts it once and not for each row.
 
-
-class _Named(UserDefinedType[Any]):
-    """A type by the name that the catalog gave."""
-
-    cache_ok = True
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def get_col_spec(self, **_: Any) -> str:
-        return self.name.replace("%", "%%")
-
-
-def _can_exist(ref: TableRef) -> bool:
-    """Whether the server could even be asked: no name holds NUL, or half of a UTF-16 pair."""
-    text = f"{ref.schema}{ref.table}"
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+        The drivers take a percent sign in the type's name for a parameter.
+        """
+        text: Any = sa.bindparam(None, str(value), sa.String(), unique=True, literal_execute=True)
+        return sa.cast(text, NamedType(column.type.replace("%", "%%")))
 
 
 def _info(ref: TableRef, rows: list[Any]) -> TableInfo:
@@ -273,8 +356,18 @@ def _info(ref: TableRef, rows: list[Any]) -> TableInfo:
             "name": name,
             "kinds": tuple(_kind(column[2], column[3]) for column in columns),
             "folded": frozenset(column[0] for column in columns if column[4]),
+            "partition_key": next((column[0] for column in columns if column[5]), None),
+            "hashes_places": any(column[6] for column in columns),
         },
     )
+
+
+def _hash(value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[int]:
+    """A hash of 64 bits, equal for equal values."""
+    function, base = _HASHES.get(kind, _HASH_OF_TEXT)
+    call: Any = getattr(sa.func, function)
+    hashed: sa.ColumnElement[int] = call(sa.cast(value, base), sa.literal_column("0"), type_=sa.BigInteger)
+    return hashed
 
 
 def _kind(type_name: str, category: str) -> Kind:

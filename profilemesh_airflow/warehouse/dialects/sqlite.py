@@ -30,6 +30,8 @@ from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -37,17 +39,21 @@ from sqlalchemy.exc import DBAPIError
 
 from profilemesh_airflow.core.plan import Column, TableInfo
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.warehouse.dialects.base import Dialect
+from profilemesh_airflow.warehouse.dialects.base import HASHES, Dialect
+from profilemesh_airflow.warehouse.dialects.names import ascii_lower
 from profilemesh_airflow.warehouse.errors import StatementError, is_transient
 from profilemesh_airflow.warehouse.halving import ask_in_halves
 from profilemesh_airflow.warehouse.kinds import Kind
 from profilemesh_airflow.warehouse.moments import MAX_DOUBLE, between, is_finite
+from profilemesh_airflow.warehouse.relation import ALIAS
+from profilemesh_airflow.warehouse.witness import WITNESS, Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
+    from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.warehouse.dialects.base import Run
     from profilemesh_airflow.warehouse.relation import Relation
 
@@ -62,6 +68,25 @@ ORDER BY t.rowid, c.cid
 _BROKEN_VIEW = """
 SELECT lower(name), name, type, sql, NULL, NULL FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)
 """
+
+#: The one schema of a file.
+_SCHEMA = "main"
+
+#: Without SQLite's own tables, and the hidden ones of virtual tables.
+_TABLES = """
+WITH hidden(name) AS (
+    SELECT v.name || '_' || suffix.value
+    FROM sqlite_master AS v, json_each(?) AS suffix
+    WHERE v.type = 'table' AND upper(v.sql) LIKE 'CREATE VIRTUAL%'
+)
+SELECT name, type, sql FROM sqlite_master
+WHERE type IN ('table', 'view') AND substr(name, 1, 7) <> 'sqlite_' AND name NOT IN (SELECT name FROM hidden)
+"""
+
+#: What the hidden tables of full-text search and R*Tree tables are called by, after the virtual table's name.
+_HIDDEN = json.dumps(
+    ["config", "content", "data", "docsize", "idx", "node", "parent", "rowid", "segdir", "segments", "stat"]
+)
 
 _SUBQUERY = "(SELECT {} FROM main.{})"
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -101,7 +126,7 @@ class SQLiteDialect(Dialect):
         self, connection: Connection, refs: Sequence[TableRef], schema: str | None
     ) -> dict[TableRef, TableInfo]:
         """One query; a view that does not work is found by asking again for fewer tables at a time."""
-        here = [ref for ref in refs if not ref.database and _ascii_lower(ref.schema or "main") == "main"]
+        here = [ref for ref in refs if not ref.database and ascii_lower(ref.schema or _SCHEMA) == _SCHEMA]
         found: dict[str, TableInfo] = {}
 
         def ask(tables: Sequence[str]) -> None:
@@ -114,8 +139,13 @@ class SQLiteDialect(Dialect):
             found.update((row[0], _info([row], error=str(error))) for row in rows)
 
         ask_in_halves([ref.table for ref in here], ask, StatementError, give_up)
-        infos = ((ref, found.get(_ascii_lower(ref.table))) for ref in here)
+        infos = ((ref, found.get(ascii_lower(ref.table))) for ref in here)
         return {ref: replace(info, ref=ref) for ref, info in infos if info is not None}
+
+    def tables(self, connection: Connection) -> list[tuple[str, str, str]]:
+        """All are in the schema ``main``."""
+        rows = connection.exec_driver_sql(_TABLES, (_HIDDEN,))
+        return [(_SCHEMA, table, _relation_kind(kind, sql or "")) for table, kind, sql in rows]
 
     def versions(self, connection: Connection, infos: Sequence[TableInfo]) -> dict[TableRef, str | None]:
         """One statement; a table that cannot be read is found by asking again for fewer tables at a time."""
@@ -138,9 +168,14 @@ class SQLiteDialect(Dialect):
         """A file holds one database, and that has one schema."""
         if ref.database:
             return "an SQLite file is one database: remove `database`"
-        if ref.schema and _ascii_lower(ref.schema) != "main":
+        if ref.schema and ascii_lower(ref.schema) != _SCHEMA:
             return "an SQLite file has no schemas: remove `schema`"
         return "it does not exist in this file; check the spelling"
+
+    def bytes_at_most(self, info: TableInfo, settings: ConnectionSettings) -> int | None:
+        """No larger than the file."""
+        file = Path(settings.filepath or "").expanduser()
+        return file.stat().st_size if file.is_file() else None
 
     def share_moment(self, connections: Sequence[Connection]) -> Sequence[Connection]:
         """Two connections see the same moment if nothing was committed between the beginnings of their transactions.
@@ -148,7 +183,11 @@ class SQLiteDialect(Dialect):
         The last one finds out: its ``data_version`` is read before the first one begins and after it has begun itself.
         """
         first, *others = connections
+        witness = Witness(first.engine)
+        for connection in connections:
+            connection.info[WITNESS] = witness
         for _ in range(_SNAPSHOT_TRIES if others else 0):
+            witness.look()
             before = [_data_version(other) for other in others]
             for other in others:
                 other.rollback()
@@ -165,7 +204,7 @@ class SQLiteDialect(Dialect):
     def limit(self, connection: Connection, seconds: float) -> None:
         """Nothing to do: a statement runs in this process, and ends with it."""
 
-    def cancel(self, driver_connection: Any) -> None:
+    def cancel(self, driver_connection: Any, engine: Engine) -> None:
         """Interrupt the running statement."""
         driver_connection.interrupt()
 
@@ -180,6 +219,32 @@ class SQLiteDialect(Dialect):
         stored = [(row[at] or 0, row[at + 1] or 0, row[at + 2] or 0) for at in range(0, len(row), 3)]
         return {name: _KIND_OF_STORED.get(classes, Kind.NONE) for name, classes in zip(names, stored, strict=True)}
 
+    def row_hash(self, info: TableInfo, seed: int) -> sa.ColumnElement[int] | None:
+        """By the rowid, which a WITHOUT ROWID table, a view and a virtual table do not have.
+
+        A polynomial of degree 2 over a prime field with random coefficients, so that any three rows are drawn
+        independently (Wegman, Carter 1981, "New Hash Functions and Their Use in Authentication and Set Equality").
+        Nothing in it exceeds 63 bits.
+        """
+        rowid = info.details["rowid"]
+        if rowid is None or not info.details["countable"]:
+            return None
+        random = Random(seed)
+        square, linear, constant = random.randrange(1, 2**30), random.randrange(2**30), random.randrange(HASHES)
+        x = f"(({ALIAS}.{rowid} & {2**62 - 1}) % {HASHES})"
+        return sa.literal_column(
+            f"((({x} * {x}) % {HASHES}) * {square} + {x} * {linear} + {constant}) % {HASHES}", sa.BigInteger()
+        )
+
+    def partition_version(self, info: TableInfo) -> sa.ColumnElement[Any] | None:
+        """The greatest rowid, as for a table."""
+        rowid = info.details["rowid"]
+        return None if rowid is None or not info.details["countable"] else sa.literal_column(f"max({ALIAS}.{rowid})")
+
+    def code_point_order(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """By bytes of UTF-8, which is the same; texts alone, as bytes would be greater than every text."""
+        return sa.collate(sa.case((sa.func.typeof(value) == sa.literal("text"), value)), "BINARY")
+
     def finite(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[bool]:
         """Numbers (and for times texts too) that are not infinite; SQLite stores NaN as NULL."""
         is_number = sa.func.typeof(value).in_(_literals("integer", "real"))
@@ -187,6 +252,10 @@ class SQLiteDialect(Dialect):
         if kind is Kind.TEMPORAL:
             return sa.or_(sa.func.typeof(value) == sa.literal("text"), number)
         return number
+
+    def extreme(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[Any]:
+        """As it is stored, whatever that is."""
+        return value
 
     def temporal(self, value: Any) -> Any:
         """SQLite's own text form has a blank where ISO 8601 has a T; a time stored as a number stays a number."""
@@ -222,36 +291,36 @@ def _refusals() -> Iterator[None]:
         raise StatementError(str(error.orig)) from error
 
 
-def _ascii_lower(name: str) -> str:
-    """Lower case as SQLite's ``lower`` has it: of ASCII letters only."""
-    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
-
-
 def _info(rows: Sequence[Any], error: str | None = None) -> TableInfo:
     _, name, relation_kind, sql = rows[0][:4]
     sql = sql or ""
+    kind = _relation_kind(relation_kind, sql)
     columns = tuple(Column(row[4], row[5]) for row in rows if row[4] is not None)
-    virtual = sql[:14].upper() == "CREATE VIRTUAL"
     options = sql.rpartition(")")[2].upper()
     details = {
         "name": name,
         "schema": None,
         "kinds": tuple(_kind(column.type) for column in columns),
         "folded": frozenset(column.name for column in columns) if "RTRIM" in sql.upper() else frozenset(),
-        "countable": relation_kind == "table" and not virtual,
+        "collated": kind != "table" or "COLLATE" in sql.upper(),
+        "countable": kind == "table",
         "rowid": None if "WITHOUT" in options else _rowid_name(columns),
     }
     return TableInfo(
         ref=TableRef(name),
         columns=columns,
-        kind="virtual table" if virtual else relation_kind,
+        kind=kind,
         details=details if error is None else {**details, "error": error},
     )
 
 
+def _relation_kind(kind: str, sql: str) -> str:
+    return "virtual table" if sql[:14].upper() == "CREATE VIRTUAL" else kind
+
+
 def _rowid_name(columns: Sequence[Column]) -> str | None:
     """A name of the rowid that no column hides."""
-    taken = {_ascii_lower(column.name) for column in columns}
+    taken = {ascii_lower(column.name) for column in columns}
     return next((name for name in _ROWID_NAMES if name not in taken), None)
 
 

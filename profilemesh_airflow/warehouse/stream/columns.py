@@ -1,0 +1,217 @@
+"""What is kept of a column's values while they arrive: no more than its metrics need."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from profilemesh_airflow.warehouse.stream.source import SEVERAL_TYPES, UnfitError
+from profilemesh_airflow.warehouse.subject import MOST_HASHED
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from profilemesh_airflow.warehouse.stream.source import Wish
+
+    Array: TypeAlias = np.ndarray[Any, Any]
+
+#: Nobody can prepare texts whose hashes collide.
+_SEED = secrets.randbits(64)
+
+#: From here on doubles skip integers.
+MAX_EXACT = 2**53
+
+#: More values than these are looked at in blocks, so that what is computed of them takes no room to speak of.
+BLOCK = 2**16
+
+_LENGTHS = frozenset({"min_length", "max_length", "avg_length", "empty_count"})
+_EXTREMES = frozenset({"min_text", "max_text", "min", "max"})
+
+_INT32 = np.iinfo(np.int32)
+
+
+class Numbers:
+    """Numbers, and times as numbers: all values but NULLs, in as few bytes as they fit into.
+
+    :ivar dtype: their type, as polars has it.
+    """
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.size = 0
+        self.dtype: pl.DataType | None = None
+        self._chunks: list[Array] = []
+
+    def add(self, values: pl.Series) -> None:
+        """Keep a copy: what arrives together is freed together."""
+        self.dtype = values.dtype
+        chunk = _narrow(values.drop_nulls().to_physical().to_numpy())
+        self._chunks.append(chunk)
+        self.size += chunk.nbytes
+
+    def merge(self, other: AnyColumn) -> None:
+        """Take over what another reader has of it; as all others, unfit where it came in another type there."""
+        if not isinstance(other, Numbers):
+            raise UnfitError(SEVERAL_TYPES)
+        self.dtype = self.dtype or other.dtype
+        self._chunks += other._chunks
+
+    def in_order(self) -> Array:
+        """All values from the least to the greatest, NaN last; they leave this column.
+
+        :raises UnfitError: there are whole numbers among doubles that a double does not hold.
+        """
+        if len({chunk.dtype.kind for chunk in self._chunks}) > 1 and not all(map(_are_exact, self._chunks)):
+            raise UnfitError(SEVERAL_TYPES)
+        values = _joined(self._chunks, np.int64)
+        values.sort()
+        return values.astype(np.float64) if values.dtype == np.float32 else values
+
+
+class Texts:
+    """Texts: a hash of each, and what can be told as they pass; themselves only where the most frequent are wanted.
+
+    :ivar count: how many there are.
+    :ivar letters: how many letters they have together.
+    """
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.size = 0
+        self.count = self.empty = self.letters = 0
+        self.lengths: tuple[int, int] | None = None
+        self.extremes: tuple[str, str] | None = None
+        self._hashes: list[Array] = []
+        self._texts: list[pl.Series] = []
+
+    def add(self, values: pl.Series) -> None:
+        """Look at some texts."""
+        present = values.drop_nulls()
+        if not len(present):
+            return
+        self._count(len(present))
+        hashes = np.array(present.hash(_SEED).to_numpy())
+        self._hashes.append(hashes)
+        self.size += hashes.nbytes
+        if self.wish.metrics & _LENGTHS:
+            self._add_lengths(present.str.len_chars())
+        if self.wish.metrics & _EXTREMES:
+            self._widen(present.min(), present.max())
+        if "top_values" in self.wish.metrics:
+            # A text of their own: those that arrived hold on to all that arrived with them.
+            texts = present + ""
+            self._texts.append(texts)
+            self.size += int(texts.estimated_size())
+
+    def merge(self, other: AnyColumn) -> None:
+        """Take over what another reader has."""
+        if not isinstance(other, Texts):
+            raise UnfitError(SEVERAL_TYPES)
+        self._count(other.count)
+        self.empty += other.empty
+        self.letters += other.letters
+        self._hashes += other._hashes
+        self._texts += other._texts
+        if other.lengths is not None:
+            self._stretch(*other.lengths)
+        if other.extremes is not None:
+            self._widen(*other.extremes)
+
+    def hashes_in_order(self) -> Array:
+        """A hash for each text; they leave this column."""
+        hashes = _joined(self._hashes, np.uint64)
+        hashes.sort()
+        return hashes
+
+    def texts(self) -> pl.Series:
+        """All of them, where they were kept."""
+        return pl.concat([pl.Series(dtype=pl.String), *self._texts])
+
+    def _count(self, more: int) -> None:
+        self.count += more
+        if self.count > MOST_HASHED:
+            raise UnfitError(f"more than {MOST_HASHED:,} texts")
+
+    def _add_lengths(self, lengths: pl.Series) -> None:
+        self.letters += int(lengths.sum())
+        self.empty += int((lengths == 0).sum())
+        least: Any = lengths.min()
+        greatest: Any = lengths.max()
+        self._stretch(least, greatest)
+
+    def _stretch(self, least: int, greatest: int) -> None:
+        known = self.lengths or (least, greatest)
+        self.lengths = (min(known[0], least), max(known[1], greatest))
+
+    def _widen(self, least: Any, greatest: Any) -> None:
+        known = self.extremes or (least, greatest)
+        self.extremes = (min(known[0], least), max(known[1], greatest))
+
+
+class Truths:
+    """Truth values: how many of each there are."""
+
+    def __init__(self, wish: Wish) -> None:
+        self.wish = wish
+        self.size = 0
+        self.true = self.false = 0
+
+    def add(self, values: pl.Series) -> None:
+        """Count some."""
+        true: Any = values.sum()
+        self.true += true
+        self.false += len(values) - values.null_count() - true
+
+    def merge(self, other: AnyColumn) -> None:
+        """Add what another reader counted."""
+        if not isinstance(other, Truths):
+            raise UnfitError(SEVERAL_TYPES)
+        self.true += other.true
+        self.false += other.false
+
+
+AnyColumn: TypeAlias = Numbers | Texts | Truths
+
+#: By the type as polars calls it; all others are numbers.
+_KEPT_AS: dict[str, type[AnyColumn]] = {"Boolean": Truths, "String": Texts}
+
+
+def column_of(wish: Wish, dtype: pl.DataType) -> AnyColumn:
+    """What keeps the values of a column that comes as ``dtype``.
+
+    :raises UnfitError: it may not.
+    """
+    if dtype.base_type().__name__ not in wish.field.types:
+        raise UnfitError(f"holds values that come as {dtype}")
+    return _KEPT_AS.get(dtype.base_type().__name__, Numbers)(wish)
+
+
+def empty_column(wish: Wish) -> AnyColumn:
+    """A column of a table without rows."""
+    return _KEPT_AS.get(wish.field.types[0], Numbers)(wish)
+
+
+def _narrow(values: Array) -> Array:
+    """A copy, of whole numbers in 32 bits where they fit: they take half the room, and sort faster."""
+    if values.dtype.kind in "iu" and (values.dtype.itemsize < 4 or _fits(values)):
+        return values.astype(np.int32)
+    return np.array(values)
+
+
+def _fits(values: Array) -> bool:
+    return len(values) > 0 and bool(values.min() >= _INT32.min and values.max() <= _INT32.max)
+
+
+def _are_exact(values: Array) -> bool:
+    """As doubles."""
+    whole = values.dtype == np.int64 and len(values) > 0
+    return not whole or bool(values.min() > -MAX_EXACT and values.max() < MAX_EXACT)
+
+
+def _joined(chunks: list[Array], default: type[Any]) -> Array:
+    joined = np.concatenate(chunks) if chunks else np.empty(0, default)
+    chunks.clear()
+    return joined
