@@ -13,6 +13,7 @@ from profilemesh_airflow.core.ledger import (
     Expired,
     Failed,
     LedgerEntry,
+    Postponed,
     Renewed,
     Step,
     advance,
@@ -23,33 +24,34 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from profilemesh_airflow.core.policy import Policy
-    from profilemesh_airflow.store.changes import ChangeRows
-    from profilemesh_airflow.store.database import Database
+    from profilemesh_airflow.store.changes import ChangeRows, Found
     from profilemesh_airflow.store.profiles import RunRecord
     from profilemesh_airflow.store.runs import RunWriter
 
 
 class Claims:
-    """The claims on one configuration's changes, inside the transaction that each method is given."""
+    """The claims on one configuration's changes, inside the transaction that each method is given.
 
-    def __init__(self, database: Database, changes: ChangeRows, runs: RunWriter, policy: Policy) -> None:
-        self._database = database
+    Nothing is locked before it is written. A worker that was overtaken since it read is stopped by a ``ConflictError``,
+    and its transaction begins anew.
+    """
+
+    def __init__(self, changes: ChangeRows, runs: RunWriter, policy: Policy) -> None:
         self._changes = changes
         self._runs = runs
         self._policy = policy
 
     def take(self, connection: Connection, key: str, worker: str) -> LedgerEntry | None:
         """Claim the open change of a table, or none where there is nothing to claim."""
-        found = self._changes.lock_open(connection, key)
-        now = self._database.now(connection)
-        if found is None or not found[0].waiting(now):
+        found = self._changes.open_of(connection, key)
+        if found is None or not found.entry.waiting(found.now):
             return None
-        after, _ = found
+        after = found.entry
         if after.state == CLAIMED:
-            after = advance(after, Expired(), now, self._policy)
+            after = advance(after, Expired(), found.now, self._policy)
         claimed = after.state == OPEN
         if claimed:
-            after = advance(after, Claimed(worker), now, self._policy)
+            after = advance(after, Claimed(worker), found.now, self._policy)
         self._changes.save(connection, found, after)
         return after if claimed else None
 
@@ -65,37 +67,39 @@ class Claims:
         self._runs.failed(connection, claim, failed, after.updated_at, dag)
         return after
 
+    def postpone(self, connection: Connection, claim: LedgerEntry, postponed: Postponed) -> LedgerEntry:
+        """Give the claim back; there is no run."""
+        return self._step(connection, claim, postponed)
+
     def commit(self, connection: Connection, claim: LedgerEntry, run: RunRecord) -> LedgerEntry:
         """Write the run and what becomes of the change, or nothing where this very run is there already."""
-        found = self._changes.lock(connection, claim.change_id)
-        entry = None if found is None else found[0]
-        held = entry is not None and entry.state == CLAIMED and entry.token == claim.token
-        if entry is not None and not held and self._runs.holds(connection, claim, run.run_id):
-            return entry
+        before = self._runs.before(connection, claim, run.run_id)
+        found = self._changes.found(before.change)
+        held = found is not None and found.entry.state == CLAIMED and found.entry.token == claim.token
+        if found is not None and not held and before.written_for == claim.change_id:
+            return found.entry
         found = _still_allowed(claim, found)
-        now = self._database.now(connection)
-        after = advance(found[0], Committed(run.entry.fingerprint, run.run_id), now, self._policy)
+        after = advance(found.entry, Committed(run.entry.fingerprint, run.run_id), found.now, self._policy)
         self._changes.save(connection, found, after)
-        self._runs.completed(connection, claim, run, now)
+        self._runs.completed(connection, claim, run, found.now, before)
         return after
 
     def _step(self, connection: Connection, claim: LedgerEntry, step: Step) -> LedgerEntry:
-        found = _still_allowed(claim, self._changes.lock(connection, claim.change_id))
-        if found[0].state != CLAIMED:
+        found = _still_allowed(claim, self._changes.with_id(connection, claim.change_id))
+        if found.entry.state != CLAIMED:
             raise _lost(claim, "it was given back before, or its lease ran out and a refresh took note of that")
-        after = advance(found[0], step, self._database.now(connection), self._policy)
+        after = advance(found.entry, step, found.now, self._policy)
         self._changes.save(connection, found, after)
         return after
 
 
-def _still_allowed(claim: LedgerEntry, found: tuple[LedgerEntry, int] | None) -> tuple[LedgerEntry, int]:
+def _still_allowed(claim: LedgerEntry, found: Found | None) -> Found:
     """The change, provided that the claim is the latest one and that nothing has closed it."""
     if found is None:
         raise _lost(claim, "its change is gone from the ledger")
-    entry, _ = found
-    if entry.state == CLOSED:
-        raise _lost(claim, f"its change was {entry.outcome} meanwhile")
-    if entry.token != claim.token:
+    if found.entry.state == CLOSED:
+        raise _lost(claim, f"its change was {found.entry.outcome} meanwhile")
+    if found.entry.token != claim.token:
         raise _lost(claim, "its lease ran out and another worker took it over; a longer airflow.lease prevents that")
     return found
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import func, literal_column, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from profilemesh_airflow.exceptions import StoreError, StoreUnavailableError
 from profilemesh_airflow.store.engine import BEGIN_MODE, SQLITE_WAIT_SECONDS, make_engine, sqlite_path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
     from sqlalchemy.sql.elements import ColumnElement
 
     from profilemesh_airflow.core.connection import ConnectionSettings
@@ -27,11 +27,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How often a transaction is tried that others keep getting in the way of.
-ATTEMPTS = 6
+#: How often a transaction is tried that others keep getting in the way of, and the longest wait in between.
+ATTEMPTS = 12
+LONGEST_PAUSE_SECONDS = 1.0
 #: How long to wait for whoever is at what only one process may do at a time.
 ALONE_WAIT_SECONDS = 600
 
+#: What most errors of a database call for.
+_CHECK = "; check storage.connection"
+#: Those of the values, which no other connection would take either.
+_OF_THE_DATA = (DataError, IntegrityError)
 
 _CLOCKS: dict[str, ColumnElement[datetime]] = {
     "sqlite": literal_column("strftime('%Y-%m-%d %H:%M:%f000', 'now')", UtcDateTime()),
@@ -39,6 +44,8 @@ _CLOCKS: dict[str, ColumnElement[datetime]] = {
     "postgresql": func.clock_timestamp(type_=UtcDateTime()),
     # The moment at which this very statement began, in UTC whatever the session's zone.
     "mysql": literal_column("utc_timestamp(6)", UtcDateTime()),
+    # In UTC, whatever the session's zone. Only events can be kept there.
+    "snowflake": func.sysdate(type_=UtcDateTime()),
 }
 
 
@@ -47,12 +54,17 @@ class ConflictError(Exception):
 
 
 class Database:
-    """The store's database. Every piece of work is one transaction."""
+    """The store's database. Every piece of work is one transaction.
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    :param engine: reaches it; none makes one as the store needs it.
+    """
+
+    def __init__(self, settings: ConnectionSettings, engine: Engine | None = None) -> None:
         self.settings = settings
-        self.engine = make_engine(settings)
-        self._now = select(_CLOCKS[self.dialect])
+        self.engine = engine or make_engine(settings)
+        #: SQL for the time by this database's clock, which all workers share.
+        self.clock = _CLOCKS[self.dialect]
+        self._now = select(self.clock)
         #: The tables that ``work`` knows; where they were renamed meanwhile, it is run again.
         self.found: FoundTables | None = None
 
@@ -93,7 +105,7 @@ class Database:
                 except (ConflictError, DBAPIError) as error:
                     if not _in_the_way(error):
                         raise
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))
+                time.sleep(random.uniform(0, min(0.01 * 2**attempt, LONGEST_PAUSE_SECONDS)))
             return self._once(work, writes=writes)
 
     def _once(self, work: Callable[[Connection], T], *, writes: bool) -> T:
@@ -156,10 +168,10 @@ class Database:
         try:
             return self.engine.connect()
         except TypeError as error:
-            raise self._error(f"the driver does not take extra_params: {error}") from None
+            raise self._error(f"the driver does not take extra_params: {error}{_CHECK}") from None
         except RuntimeError as error:
             # PyMySQL lacks a package for the server's way of logging in, and names it.
-            raise self._error(str(error)) from None
+            raise self._error(f"{error}{_CHECK}") from None
 
     def now(self, connection: Connection) -> datetime:
         """The time on the database's clock, which all workers share, in UTC."""
@@ -179,10 +191,11 @@ class Database:
         except SQLAlchemyError as error:
             # The cause is shown with the traceback, so it must not hold a secret either.
             cause = error if self.redact(str(error)) == " ".join(str(error).split()) else None
-            raise self._error(_reason(error), _kind(error)) from cause
+            remedy = "" if isinstance(error, _OF_THE_DATA) else _CHECK
+            raise self._error(f"{_reason(error)}{remedy}", _kind(error)) from cause
 
     def _error(self, reason: str, kind: type[StoreError] = StoreError) -> StoreError:
-        return kind(f"results store ({self.settings.place}): {self.redact(reason)}; check storage.connection")
+        return kind(f"results store ({self.settings.place}): {self.redact(reason)}")
 
     def close(self) -> None:
         """Give the connections back."""

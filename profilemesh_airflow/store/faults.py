@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from profilemesh_airflow.mysql_errors import CONFLICTS, TROUBLES, error_number
+
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
 
@@ -18,13 +20,6 @@ _CONFLICT_STATES = {
     "40P01",  # deadlock_detected
     "55P03",  # lock_not_available: the server's lock_timeout
 }
-#: Error numbers of MySQL and MariaDB for a conflict.
-_CONFLICT_NUMBERS = {
-    1020,  # ER_CHECKREAD: a row has changed since it was read
-    1205,  # ER_LOCK_WAIT_TIMEOUT
-    1213,  # ER_LOCK_DEADLOCK
-}
-
 #: PostgreSQL's SQLSTATEs of trouble.
 _TROUBLE_STATES = {
     "08000",  # connection_exception
@@ -38,25 +33,6 @@ _TROUBLE_STATES = {
     "57P02",  # crash_shutdown: another backend crashed
     "57P03",  # cannot_connect_now: starting, stopping, or in recovery
     "57P05",  # idle_session_timeout
-}
-#: Error numbers of MySQL and MariaDB for trouble: below 2000 the server's own, above them the client's.
-_TROUBLE_NUMBERS = {
-    1040,  # ER_CON_COUNT_ERROR: too many connections
-    1053,  # ER_SERVER_SHUTDOWN
-    1152,  # ER_ABORTING_CONNECTION
-    1158,  # ER_NET_READ_ERROR
-    1159,  # ER_NET_READ_INTERRUPTED
-    1160,  # ER_NET_ERROR_ON_WRITE
-    1161,  # ER_NET_WRITE_INTERRUPTED
-    1203,  # ER_TOO_MANY_USER_CONNECTIONS
-    1226,  # ER_USER_LIMIT_REACHED: too many connections of this user, among other limits
-    1927,  # ER_CONNECTION_KILLED
-    2002,  # CR_CONNECTION_ERROR: no answer at the socket
-    2003,  # CR_CONN_HOST_ERROR: no answer from the host
-    2006,  # CR_SERVER_GONE_ERROR
-    2013,  # CR_SERVER_LOST
-    2055,  # CR_SERVER_LOST_EXTENDED
-    4031,  # ER_CLIENT_INTERACTION_TIMEOUT
 }
 #: The drivers of PostgreSQL give no SQLSTATE for a connection that was never made, nor has Python 3.10 a code of
 #: SQLite's, so there the message has to tell.
@@ -82,16 +58,16 @@ _TROUBLE_WORDS = (
 
 def is_conflict(error: DBAPIError) -> bool:
     """Whether another transaction was in the way."""
-    return _sqlstate(error) in _CONFLICT_STATES or _number(error) in _CONFLICT_NUMBERS
+    return _sqlstate(error) in _CONFLICT_STATES or error_number(error.orig) in CONFLICTS
 
 
 def is_transient(error: DBAPIError) -> bool:
     """Whether it may go well if it is tried again."""
-    state, number = _sqlstate(error), _number(error)
+    state, number = _sqlstate(error), error_number(error.orig)
     if error.connection_invalidated or state in _TROUBLE_STATES | _CONFLICT_STATES:
         return True
     if state or number:
-        return number in _TROUBLE_NUMBERS | _CONFLICT_NUMBERS
+        return number in TROUBLES | CONFLICTS
     message = str(error.orig).lower()
     return any(words in message for words in _TROUBLE_WORDS)
 
@@ -99,9 +75,3 @@ def is_transient(error: DBAPIError) -> bool:
 def _sqlstate(error: DBAPIError) -> str | None:
     """PostgreSQL's code, or none."""
     return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-
-
-def _number(error: DBAPIError) -> int | None:
-    """The number that PyMySQL puts first, or none."""
-    first = error.orig.args[0] if error.orig and error.orig.args else None
-    return first if isinstance(first, int) else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from profilemesh_airflow.core.ledger import CLAIMED, OPEN, Failed, LedgerEntry, Rung, advance
+from profilemesh_airflow.core.diff import IMPORTED
+from profilemesh_airflow.core.ledger import CLAIMED, OPEN, Failed, LedgerEntry, Postponed, Rung, advance
 from profilemesh_airflow.store.changes import ChangeRows
 from profilemesh_airflow.store.claims import Claims
 from profilemesh_airflow.store.reconcile import LedgerView, Writes, reconcile, reopen
@@ -13,14 +14,14 @@ from profilemesh_airflow.store.runs import RunWriter
 from profilemesh_airflow.store.views import ViewReader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
 
     from profilemesh_airflow.core.budget import Budget
     from profilemesh_airflow.core.diff import Baseline, Diff
-    from profilemesh_airflow.core.plan import Identity
+    from profilemesh_airflow.core.plan import Identity, PlanEntry
     from profilemesh_airflow.core.policy import Policy
     from profilemesh_airflow.core.table import TableRef
     from profilemesh_airflow.store.database import Database
@@ -30,20 +31,25 @@ if TYPE_CHECKING:
 #: An error is kept on a change up to this length.
 MAX_ERROR_LENGTH = 2000
 
+#: The store's limit.
+MAX_RUN_ID_LENGTH = 100
+
 
 class Ledger:
     """The ledger of one environment and source. Every method is one transaction, on the database's clock.
 
     What becomes of a change is decided by :func:`profilemesh_airflow.core.ledger.advance` and
-    :func:`profilemesh_airflow.store.reconcile.reconcile`; here it is made durable, under lock.
+    :func:`profilemesh_airflow.store.reconcile.reconcile`; here it is made durable: under lock where many changes are
+    written, and otherwise guarded by the revision of the row.
     """
 
     def __init__(self, database: Database, tables: Tables, identity: Identity, policy: Policy) -> None:
         self._database = database
         self._policy = policy
         self._reader = ViewReader(database, tables, identity)
-        self._changes = ChangeRows(tables, identity)
-        self._claims = Claims(database, self._changes, RunWriter(tables, identity), policy)
+        self._changes = ChangeRows(tables, identity, database.clock)
+        self._runs = RunWriter(tables, identity, self._changes.by_id)
+        self._claims = Claims(self._changes, self._runs, policy)
 
     def now(self) -> datetime:
         """The time on the database's clock, in UTC."""
@@ -70,7 +76,17 @@ class Ledger:
         """The latest changes of a table, newest first, an open one at the head."""
         return self._database.read(lambda connection: self._changes.newest(connection, key, limit))
 
-    def record(self, diff: Diff, seen: LedgerView, budget: Budget | None = None) -> list[LedgerEntry]:
+    def tables(self) -> list[TableRef]:
+        """Every table that ever had a change, also those that left the plan since."""
+        return self._database.read(self._changes.tables)
+
+    def record(
+        self,
+        diff: Diff,
+        seen: LedgerView,
+        budget: Budget | None = None,
+        tell: Callable[[Writes], None] = lambda _: None,
+    ) -> list[LedgerEntry]:
         """Write what a refresh found: open or move changes, withdraw the unchanged, retire the removed.
 
         A claim on one of the tables whose lease has run out counts as a failed attempt.
@@ -78,17 +94,20 @@ class Ledger:
         :param seen: the ledger as it was before the plan was built. What was written since is respected: nothing that
             another refresh opened, or a worker touched, is closed on older news.
         :param budget: the most that is to be rung; none is no limit.
+        :param tell: is told what was written, once it is committed.
         :returns: the changes of the tables in ``diff`` whose doorbell is due and for which there is budget, in the
             order of the queue. The others whose doorbell is due are deferred.
         """
 
-        def work(connection: Connection) -> list[LedgerEntry]:
+        def work(connection: Connection) -> Writes:
             current = self._lock_current(connection, diff)
             writes = reconcile(diff, seen, current, self._policy, _new_id, budget)
             self._changes.write(connection, writes)
-            return list(writes.to_ring)
+            return writes
 
-        return self._database.write(work)
+        written = self._database.write(work)
+        tell(written)
+        return list(written.to_ring)
 
     def reopen(self, refs: Iterable[TableRef], reason: str) -> list[LedgerEntry]:
         """Have tables profiled again, whatever changed: force their open change, or open one for their baseline.
@@ -108,6 +127,22 @@ class Ledger:
 
         writes = self._database.write(work)
         return [*writes.moved, *writes.new]
+
+    def take_over(self, tables: Iterable[tuple[PlanEntry, str]]) -> list[str]:
+        """Give tables the baseline that they are at now, on the strength of an earlier integration's profile.
+
+        :param tables: each as the plan has it, and the run that profiled it.
+        :returns: the keys of those that had no baseline yet, and have one now.
+        """
+        wanted = {entry.key: (entry, f"{IMPORTED}{run_id}"[:MAX_RUN_ID_LENGTH]) for entry, run_id in tables}
+
+        def work(connection: Connection) -> list[str]:
+            known = self._reader.baselines(connection, wanted.keys(), lock=True)
+            new = [table for key, table in wanted.items() if key not in known]
+            self._runs.take_over(connection, new, self._database.now(connection))
+            return [entry.key for entry, _ in new]
+
+        return self._database.write(work)
 
     def mark_rung(self, change_ids: Collection[str]) -> None:
         """Note that doorbells were sent, so that the next one waits its time. Closed and parked changes are left."""
@@ -168,6 +203,14 @@ class Ledger:
         failed = Failed(self._database.redact(error)[:MAX_ERROR_LENGTH], error_type)
         dag = (dag_id, dag_run_id)
         return self._database.write(lambda connection: self._claims.fail(connection, claim, failed, dag))
+
+    def postpone(self, claim: LedgerEntry, why: str) -> LedgerEntry:
+        """Give a claim back though nothing failed: the change stays open, and is rung again after its wait.
+
+        :param why: for people.
+        :raises ClaimLostError: the claim is over; nothing is written.
+        """
+        return self._database.write(lambda connection: self._claims.postpone(connection, claim, Postponed(why)))
 
     def _lock_current(self, connection: Connection, diff: Diff) -> LedgerView:
         removed = {ref.key for ref in diff.removed}

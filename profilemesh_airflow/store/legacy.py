@@ -144,17 +144,20 @@ class TableHistory:
             for head in self._heads()[:limit]
         ]
 
-    def latest(self, before: datetime | None = None, run_id: str | None = None) -> StoredProfile | None:
-        """The latest profile, or none.
+    def profiles(self, limit: int, before: datetime | None = None, run_id: str | None = None) -> list[StoredProfile]:
+        """The latest profiles, newest first.
 
         :param before: earlier than this.
         :param run_id: of this run.
         """
-        for head in self._heads():
-            wanted = run_id in (None, head.run_id) and (before is None or head.profiled_at < before)
-            if wanted and head.status == COMPLETED:
-                return self._profile(head)
-        return None
+        wanted = [
+            head
+            for head in self._heads()
+            if head.status == COMPLETED
+            and run_id in (None, head.run_id)
+            and (before is None or head.profiled_at < before)
+        ]
+        return [self._profile(head) for head in wanted[:limit]]
 
     def _heads(self) -> list[Head]:
         """Newest first. MySQL may compare without regard to case, so the database has only the first word."""

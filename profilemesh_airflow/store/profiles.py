@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import groupby
-from math import isfinite
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from profilemesh_airflow.core.plan import METRICS
+from profilemesh_airflow.core.drift.numbers import number_of
+from profilemesh_airflow.core.fingerprint import canonical_json
+from profilemesh_airflow.core.plan import ALL_METRICS
 from profilemesh_airflow.core.profile import ColumnProfile, MetricValue, TableProfile
 from profilemesh_airflow.store.types import is_storable
 
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import RowMapping
 
+    from profilemesh_airflow.core.merge import PartitionState
     from profilemesh_airflow.core.plan import PlanEntry
     from profilemesh_airflow.core.table import TableRef
 
 #: Stands for the whole column, both as a metric's name and as an error's.
 WHOLE_COLUMN = "*"
 
-_ORDER = {name: position for position, name in enumerate(METRICS)}
+_ORDER = {name: position for position, name in enumerate(ALL_METRICS)}
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class RunRecord:
     :param run_id: unique; the same id again for the same table replaces what was stored under it.
     :param entry: the plan of the table as it was read before the profile began; it becomes the baseline.
     :param dag_id: the DAG in which it was profiled, if any, and its run.
+    :param partitions: what is known of each partition of the table now; none where that was not found out.
     """
 
     run_id: str
@@ -43,6 +46,23 @@ class RunRecord:
     worker: str | None = None
     dag_id: str | None = None
     dag_run_id: str | None = None
+    partitions: tuple[PartitionState, ...] = ()
+
+
+def profile_columns(profile: TableProfile) -> dict[str, Any]:
+    """What a run's row says of the profile as a whole."""
+    return {
+        "row_count": profile.row_count,
+        "column_count": len(profile.columns),
+        "rows_scanned": profile.rows_scanned,
+        "queries": profile.queries,
+        "duration_seconds": profile.seconds,
+        "bytes_scanned": profile.bytes_scanned,
+        "rows_of": profile.rows_of,
+        "strategy": canonical_json(dict(profile.strategy)),
+        "rung": profile.rung,
+        "rung_reason": profile.rung_reason,
+    }
 
 
 def metric_rows(
@@ -64,6 +84,7 @@ def metric_rows(
             "column_type": column.type,
             "metric_name": name,
             "error": column.errors.get(name),
+            "approximate": int(name in column.approximate),
             **_value_columns(column.metrics, name),
         }
         for position, column in enumerate(columns, 1)
@@ -88,12 +109,13 @@ def _column_of(rows: list[RowMapping]) -> ColumnProfile:
         row["metric_name"]: _READERS[row["value_type"]](row["metric_value"]) for row in rows if row["value_type"]
     }
     errors = {row["metric_name"]: row["error"] for row in rows if row["error"] is not None}
-    return ColumnProfile(rows[0]["column_name"], rows[0]["column_type"], metrics, errors)
+    approximate = frozenset(row["metric_name"] for row in rows if row["approximate"])
+    return ColumnProfile(rows[0]["column_name"], rows[0]["column_type"], metrics, errors, approximate)
 
 
 def _value_columns(metrics: Mapping[str, MetricValue], name: str) -> dict[str, Any]:
     kind, text = _written(metrics[name]) if name in metrics else (None, None)
-    return {"value_type": kind, "metric_value": text, "numeric_value": _number(metrics.get(name))}
+    return {"value_type": kind, "metric_value": text, "numeric_value": number_of(metrics.get(name))}
 
 
 def _written(value: MetricValue) -> tuple[str, str | None]:
@@ -116,13 +138,3 @@ _READERS: dict[str, Callable[[str], MetricValue]] = {
     "text": str,
     "json": json.loads,
 }
-
-
-def _number(value: MetricValue) -> float | None:
-    if not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if isfinite(number) else None

@@ -48,6 +48,10 @@ class LedgerView:
         )
 
 
+#: Changes that are written, each with what was there before; none for a new one.
+Steps = tuple[tuple[LedgerEntry | None, LedgerEntry], ...]
+
+
 @dataclass(frozen=True)
 class Writes:
     """What is to be written, in one transaction, and what is to be rung after it.
@@ -57,6 +61,7 @@ class Writes:
     :param confirmed: ids of changes that are as they were; the row's revision tells other refreshes of it.
     :param forgotten: keys of the tables whose baseline goes.
     :param to_ring: changes whose doorbell is due and for which there is budget, in the order of the queue.
+    :param steps: all that is in ``new`` and ``moved``.
     """
 
     new: tuple[LedgerEntry, ...]
@@ -64,6 +69,7 @@ class Writes:
     confirmed: tuple[str, ...] = ()
     forgotten: tuple[str, ...] = ()
     to_ring: tuple[LedgerEntry, ...] = ()
+    steps: Steps = ()
 
 
 def reconcile(
@@ -131,13 +137,23 @@ class _Reconciliation:
                 self._step(entry, Expired())
 
     def changed(self, change: Change) -> None:
-        if _is_answered(change, self._current.baselines.get(change.key), self._now, self._policy):
+        if self._is_answered(change):
             return
         entry = self._entries.get(change.key)
         if entry is None:
             self._open(change)
         elif not self._step(entry, Detected(change)):
             self._confirmed.append(change.key)
+
+    def _is_answered(self, change: Change) -> bool:
+        """Whether a worker has profiled the table at the change's target since the look."""
+        seen, baseline = self._seen.baselines.get(change.key), self._current.baselines.get(change.key)
+        if change.forced or baseline is None or change.target != baseline.fingerprint:
+            return False
+        # The very baseline that the look compared with: how old it may get, the look has judged by the table's rule.
+        if seen is not None and (seen.run_id, seen.profiled_at) == (baseline.run_id, baseline.profiled_at):
+            return False
+        return change.target.data is not None or not baseline.is_stale(self._now, self._policy.profile_after)
 
     def removed(self, ref: TableRef) -> None:
         if not self._untouched(ref.key):
@@ -178,6 +194,9 @@ class _Reconciliation:
             confirmed=tuple(before[key].change_id for key in self._confirmed if key not in moved),
             forgotten=tuple(self._forgotten),
             to_ring=tuple(self._to_ring),
+            steps=tuple(
+                (before.get(key), entry) for key, entry in self._entries.items() if entry is not before.get(key)
+            ),
         )
 
     def _untouched(self, key: str) -> bool:
@@ -192,10 +211,3 @@ class _Reconciliation:
         after = advance(entry, step, self._now, self._policy)
         self._entries[entry.key] = after
         return after is not entry
-
-
-def _is_answered(change: Change, baseline: Baseline | None, now: datetime, policy: Policy) -> bool:
-    """Whether a worker has profiled the table at the change's target since the look."""
-    if change.forced or baseline is None or change.target != baseline.fingerprint:
-        return False
-    return change.target.data is not None or not baseline.is_stale(now, policy.profile_after)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from profilemesh_airflow.core.plan import Identity, PlanEntry
 
+    #: A row by the names of its columns.
+    Row = RowMapping | dict[str, Any]
+
 #: Fields of an entry that a column of the same name holds as they are.
 _PLAIN = (
     "state",
@@ -37,11 +40,14 @@ _PLAIN = (
     "priority",
     "estimated_bytes",
     "deferrals",
+    "rung_at",
+    "claimed_at",
     "claimed_by",
     "lease_until",
     "last_error",
     "last_error_type",
     "last_error_at",
+    "postponed",
     "outcome",
     "closed_at",
     "run_id",
@@ -109,7 +115,7 @@ def new_change_columns(entry: LedgerEntry, identity: Identity) -> dict[str, Any]
     }
 
 
-def entry_of(row: RowMapping) -> LedgerEntry:
+def entry_of(row: Row) -> LedgerEntry:
     """The ledger entry that a row holds."""
     return LedgerEntry(
         change_id=row["change_id"],
@@ -120,7 +126,7 @@ def entry_of(row: RowMapping) -> LedgerEntry:
     )
 
 
-def baseline_of(row: RowMapping) -> Baseline:
+def baseline_of(row: Row) -> Baseline:
     """The baseline that a row holds."""
     return Baseline(
         ref=_ref_of(row),
@@ -161,5 +167,5 @@ def _target_columns(entry: LedgerEntry) -> dict[str, str | None]:
     return {"target_settings": target.settings, "target_schema": target.schema, "target_data": target.data}
 
 
-def _ref_of(row: RowMapping) -> TableRef:
+def _ref_of(row: Row) -> TableRef:
     return TableRef(row["dataset_name"], row["schema_name"], row["database_name"])

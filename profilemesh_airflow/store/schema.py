@@ -24,7 +24,7 @@ from profilemesh_airflow.core.table import MAX_KEY_LENGTH, shorten
 from profilemesh_airflow.store.types import LongText, UtcDateTime, counter, double, key_text
 
 #: The migration that makes the tables below.
-HEAD = "0002"
+HEAD = "0004"
 VERSION_TABLE = "profilemesh_schema_version"
 
 #: PostgreSQL's limit for the name of a table or an index.
@@ -41,15 +41,16 @@ class TableNames:
     state: str = "profilemesh_table_state"
     changes: str = "profilemesh_changes"
     events: str = "profilemesh_events"
+    partitions: str = "profilemesh_partitions"
 
     def as_tuple(self) -> tuple[str, ...]:
-        """The five names."""
+        """All names."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass
 class Tables:
-    """The five tables, under the names that are in use, in a database's schema or its default one.
+    """The tables, under the names that are in use, in a database's schema or its default one.
 
     Whoever holds it should ask it for a table in each transaction anew: tables may be renamed while a process runs.
     """
@@ -61,6 +62,7 @@ class Tables:
     state: Table
     changes: Table
     events: Table
+    partitions: Table
 
     @property
     def metadata(self) -> MetaData:
@@ -72,8 +74,8 @@ class Tables:
         vars(self).update(vars(renamed))
 
     def all(self) -> tuple[Table, ...]:
-        """The five tables."""
-        return self.runs, self.results, self.state, self.changes, self.events
+        """All of them, each after those that it refers to."""
+        return self.runs, self.results, self.state, self.changes, self.events, self.partitions
 
 
 def constraint_name(table: str, suffix: str) -> str:
@@ -88,14 +90,16 @@ def make_tables(names: TableNames, schema: str | None = None) -> Tables:
     """
     metadata = MetaData(schema=schema)
     runs = _runs(names.runs, metadata)
+    state = _state(names.state, metadata)
     return Tables(
         names,
         schema,
         runs,
         _results(names.results, metadata, runs),
-        _state(names.state, metadata),
+        state,
         _changes(names.changes, metadata),
-        _events(names.events, metadata),
+        make_events(names.events, metadata),
+        _partitions(names.partitions, metadata, state),
     )
 
 
@@ -144,6 +148,11 @@ def _runs(name: str, metadata: MetaData) -> Table:
         Column("dag_run_id", LongText),
         Column("error", LongText),
         Column("error_type", LongText),
+        Column("bytes_scanned", BigInteger),
+        Column("rows_of", String(20)),
+        Column("strategy", LongText),
+        Column("rung", String(20)),
+        Column("rung_reason", LongText),
         PrimaryKeyConstraint("run_id", "table_key", name=constraint_name(name, "pkey")),
         Index(constraint_name(name, "by_table"), "environment", "source_name", "table_key", "profiled_at"),
         **OPTIONS,
@@ -167,6 +176,7 @@ def _results(name: str, metadata: MetaData, runs: Table) -> Table:
         Column("numeric_value", double()),
         Column("error", LongText),
         Column("profiled_at", UtcDateTime, nullable=False),
+        Column("approximate", SmallInteger),
         PrimaryKeyConstraint(
             "run_id", "table_key", "column_position", "metric_name", name=constraint_name(name, "pkey")
         ),
@@ -236,6 +246,9 @@ def _changes(name: str, metadata: MetaData) -> Table:
         Column("outcome", String(20)),
         Column("closed_at", UtcDateTime),
         Column("run_id", key_text(100)),
+        Column("postponed", LongText),
+        Column("rung_at", UtcDateTime),
+        Column("claimed_at", UtcDateTime),
         PrimaryKeyConstraint("sequence", name=constraint_name(name, "pkey")),
         UniqueConstraint("change_id", name=constraint_name(name, "id_key")),
         UniqueConstraint(
@@ -246,7 +259,8 @@ def _changes(name: str, metadata: MetaData) -> Table:
     )
 
 
-def _events(name: str, metadata: MetaData) -> Table:
+def make_events(name: str, metadata: MetaData) -> Table:
+    """The table of an event log."""
     return Table(
         name,
         metadata,
@@ -258,5 +272,31 @@ def _events(name: str, metadata: MetaData) -> Table:
         Column("payload", LongText, nullable=False),
         PrimaryKeyConstraint("event_id", name=constraint_name(name, "pkey")),
         Index(constraint_name(name, "by_time"), "environment", "source_name", "occurred_at"),
+        **OPTIONS,
+    )
+
+
+def _partitions(name: str, metadata: MetaData, state: Table) -> Table:
+    """What is known of each partition of a table at its baseline; it goes with the baseline."""
+    return Table(
+        name,
+        metadata,
+        *_identity(),
+        Column("table_key", key_text(MAX_KEY_LENGTH), nullable=False),
+        Column("partition_digest", key_text(32), nullable=False),
+        Column("partition_value", LongText, nullable=False),
+        Column("version", LongText),
+        Column("row_count", BigInteger, nullable=False),
+        Column("columns_json", LongText, nullable=False),
+        Column("run_id", key_text(100), nullable=False),
+        PrimaryKeyConstraint(
+            "environment", "source_name", "table_key", "partition_digest", name=constraint_name(name, "pkey")
+        ),
+        ForeignKeyConstraint(
+            ["environment", "source_name", "table_key"],
+            [state.c.environment, state.c.source_name, state.c.table_key],
+            name=constraint_name(name, "state_fkey"),
+            ondelete="CASCADE",
+        ),
         **OPTIONS,
     )

@@ -15,6 +15,7 @@ from profilemesh_airflow.store.legacy import LegacyTables, Owners, find_legacy
 from profilemesh_airflow.store.migrate import Shape, check_complete, check_not_newer, find_shape, is_current, upgrade
 from profilemesh_airflow.store.reconcile import LedgerView
 from profilemesh_airflow.store.results import Results
+from profilemesh_airflow.store.rights import try_writing
 from profilemesh_airflow.store.schema import HEAD, TableNames, Tables, make_tables
 from profilemesh_airflow.store.views import ViewReader
 
@@ -112,6 +113,14 @@ class Store:
         """The ledger of one environment and source; the store is made ready first, as :meth:`ensure` does."""
         return Ledger(self._database, self._ready(), identity, policy)
 
+    def peek_ledger(self, identity: Identity, policy: Policy) -> Ledger | None:
+        """The ledger to be read, without writing anything; none where there is no store yet.
+
+        :raises StoreError: the store cannot be reached, or is at another release's schema.
+        """
+        tables = self._look()
+        return None if tables is None else Ledger(self._database, tables, identity, policy)
+
     def results(self, identity: Identity, refs: Iterable[TableRef] = ()) -> Results:
         """The profiles of one environment and source, read without writing anything, as :meth:`peek` does.
 
@@ -121,7 +130,24 @@ class Store:
 
     def events(self, identity: Identity) -> EventLog:
         """The event log of one environment and source; the store is made ready first, as :meth:`ensure` does."""
-        return EventLog(self._database, self._ready(), identity)
+        return EventLog(self._database, self._ready().events, identity)
+
+    def peek_events(self, identity: Identity) -> EventLog | None:
+        """The event log to be read, without writing anything; none where there is no store yet.
+
+        :raises StoreError: the store cannot be reached, or is at another release's schema.
+        """
+        tables = self._look()
+        return None if tables is None else EventLog(self._database, tables.events, identity)
+
+    def check_writable(self) -> None:
+        """Whether the store may be written; nothing is changed.
+
+        :raises StoreError: it may not, or is at another release's schema.
+        """
+        tables = self._look()
+        if tables:
+            self._database.write(lambda connection: try_writing(connection, tables))
 
     def close(self) -> None:
         """Give the connections back."""

@@ -20,6 +20,9 @@ else:
 
 _MYSQL = ("mysql", "mariadb")
 
+#: Databases that keep a moment with its zone, and would take one without for the session's.
+_ZONED = ("postgresql", "snowflake")
+
 
 class UtcDateTime(_DateTimeDecorator):
     """An aware moment with microseconds; always UTC when it is read. A naive one is refused."""
@@ -40,7 +43,7 @@ class UtcDateTime(_DateTimeDecorator):
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone")
         utc = value.astimezone(timezone.utc)
-        return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
+        return utc if dialect.name in _ZONED else utc.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """The moment in UTC, whatever zone the session is in."""

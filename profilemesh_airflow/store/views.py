@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from profilemesh_airflow.store.locks import MOST_KEYS, lock_changes
 from profilemesh_airflow.store.reconcile import LedgerView
 from profilemesh_airflow.store.rows import baseline_of, belongs_to, entry_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from sqlalchemy import Column, Table
-    from sqlalchemy.engine import Connection, RowMapping
+    from sqlalchemy.engine import Connection
 
     from profilemesh_airflow.core.diff import Baseline
     from profilemesh_airflow.core.ledger import LedgerEntry
@@ -21,14 +22,12 @@ if TYPE_CHECKING:
     from profilemesh_airflow.store.database import Database
     from profilemesh_airflow.store.schema import Tables
 
-#: More keys than this are not sent along: reading every row of the configuration is cheaper.
-MOST_KEYS = 1000
-
 
 class ViewReader:
     """Reads the ledger of one configuration. Every method is one query, however many tables there are.
 
-    ``keys`` limits a method to these tables; ``lock`` keeps the rows from others until the transaction ends.
+    ``keys`` limits a method to these tables, of which more than :data:`MOST_KEYS` are not sent along: reading every row
+    of the configuration is cheaper. ``lock`` keeps the rows from others until the transaction ends.
     """
 
     def __init__(self, database: Database, tables: Tables, identity: Identity) -> None:
@@ -41,15 +40,21 @@ class ViewReader:
     ) -> list[tuple[LedgerEntry, int]]:
         """The open changes and the revisions of their rows, oldest first."""
         changes = self._tables.changes
-        rows = self._rows(connection, changes, changes.c.sequence, keys, lock, changes.c.open_slot == 1)
-        return [(entry_of(row), row["revision"]) for row in rows]
+        is_open = changes.c.open_slot == 1
+        if not lock:
+            rows = self._rows(connection, changes, changes.c.sequence, keys, is_open)
+            return [(entry_of(row), row["revision"]) for row in rows]
+        place = changes.c.sequence, changes.c.table_key
+        places = self._rows(connection, changes, changes.c.sequence, keys, is_open, columns=place)
+        locked = lock_changes(connection, changes, [row["sequence"] for row in places])
+        return [(entry_of(row), row["revision"]) for row in locked if row["open_slot"] == 1]
 
     def baselines(
         self, connection: Connection, keys: Collection[str] | None = None, *, lock: bool = False
     ) -> dict[str, Baseline]:
         """The baselines by table key."""
         state = self._tables.state
-        rows = self._rows(connection, state, state.c.table_key, keys, lock)
+        rows = self._rows(connection, state, state.c.table_key, keys, lock=lock)
         return {row["table_key"]: baseline_of(row) for row in rows}
 
     def view(self, connection: Connection) -> LedgerView:
@@ -74,15 +79,19 @@ class ViewReader:
         table: Table,
         order: Column[Any],
         keys: Collection[str] | None,
-        lock: bool,
         *conditions: Any,
-    ) -> Iterator[RowMapping]:
-        query = select(table).where(belongs_to(table, self._identity), *conditions).order_by(order)
+        columns: tuple[Column[Any], ...] = (),
+        lock: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        query = select(*columns or (table,)).where(belongs_to(table, self._identity), *conditions).order_by(order)
         if keys is not None and len(keys) <= MOST_KEYS:
             query = query.where(table.c.table_key.in_(list(keys)))
         if lock:
             query = query.with_for_update()
         wanted = keys if keys is None else frozenset(keys)
-        for row in connection.execute(query).mappings():
+        found = connection.execute(query)
+        names = tuple(found.keys())
+        for values in found.fetchall():
+            row = dict(zip(names, values, strict=True))
             if wanted is None or row["table_key"] in wanted:
                 yield row

@@ -24,10 +24,10 @@ from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.store import Ledger, Results, RunRecord, Store, TableNames
-from profilemesh_airflow.store.database import Database
 from profilemesh_airflow.store.engine import make_engine
+from tests.clock import change_clock
 from tests.earlier import Earlier
-from tests.store.adoption import fill
+from tests.store.legacy.adoption import fill
 
 IDENTITY = Identity("test", "warehouse")
 COLUMNS = (ColumnProfile("id", "INTEGER", {"count": 3, "mean": 2.0}), ColumnProfile("note", "TEXT", {}, {"*": "no"}))
@@ -106,6 +106,14 @@ def empty_database(request) -> ConnectionSettings:
     return settings
 
 
+WAITING = {
+    "postgres": "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE NOT granted AND pg_stat_activity.datname = current_database()",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx JOIN information_schema.processlist"
+    " ON id = trx_mysql_thread_id WHERE trx_state = 'LOCK WAIT' AND db = database()",
+}
+
+
 @dataclass
 class Sql:
     """Looks past the store, at the tables themselves."""
@@ -127,6 +135,10 @@ class Sql:
 
     def count(self, table):
         return self.one(f"SELECT count(*) FROM {table}")
+
+    def waiting_for_locks(self):
+        """How many transactions of a server's database wait for another one."""
+        return self.one(WAITING[self.settings.type])
 
 
 @pytest.fixture
@@ -259,9 +271,7 @@ def travel(monkeypatch):
     """Sets the database's clock forward, or back: ``travel(hours=1)``."""
 
     def by(**delta):
-        ahead = timedelta(**delta)
-        travelled_now = Database.now
-        monkeypatch.setattr(Database, "now", lambda *where: travelled_now(*where) + ahead)
+        change_clock(monkeypatch, lambda now: now + timedelta(**delta))
 
     return by
 
@@ -279,7 +289,7 @@ def run_at_once(settings, work, times):
     def one(number):
         with Store(settings) as store:
             store.version()
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=120)
             return work(store, number)
 
     with ThreadPoolExecutor(times) as pool:
@@ -295,7 +305,7 @@ def run_processes(settings, work, times):
         try:
             with Store(settings) as store:
                 store.version()
-                barrier.wait(timeout=30)
+                barrier.wait(timeout=120)
                 answers.put((number, work(store, number), None))
         except Exception:  # noqa: BLE001 - told to the test, which fails
             answers.put((number, None, traceback.format_exc()))

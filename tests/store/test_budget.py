@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from profilemesh_airflow.core.budget import Budget
 from profilemesh_airflow.core.plan import TableInfo
+from tests.examples import examples
 
 ONE, TWO = Budget(tables=1), Budget(tables=2)
 
@@ -102,7 +103,7 @@ def test_refreshes_at_once_share_no_budget_but_lose_nothing(world, at_once):
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(-10, 10)), max_size=30), st.integers(1, 3))
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_else_changes_everything_is_rung_in_the_end(world, arrivals, tables):
     world.tables.clear()
     world.refresh()

@@ -90,5 +90,4 @@ def test_as_many_rows_arrive_as_were_sent(database, number):
         database, [metric(position, numeric_value=float(position)) for position in range(number)]
     )
     assert [row["column_position"] for row in found] == list(range(number))
-    many = -(-number // MOST_ROWS)
-    assert statements == ["INSERT"] * (min(many, 1) if database.dialect == "sqlite" else many)
+    assert statements == ["INSERT"] * -(-number // MOST_ROWS)

@@ -134,11 +134,12 @@ def test_too_many_failures_park_the_change(world):
 def test_a_step_of_a_row_that_has_moved_is_refused(world, settings):
     world.put("orders")
     world.refresh()
-    database, rows = Database(settings), ChangeRows(make_tables(TableNames()), world.identity)
-    found = database.read(lambda connection: rows.lock_open(connection, ORDERS))
+    database = Database(settings)
+    rows = ChangeRows(make_tables(TableNames()), world.identity, database.clock)
+    found = database.read(lambda connection: rows.open_of(connection, ORDERS))
     world.refresh(forced={ORDERS: "please"})
     with database.transaction(writes=True) as connection, pytest.raises(ConflictError):
-        rows.save(connection, found, replace(found[0], rings=99))
+        rows.save(connection, found, replace(found.entry, rings=99))
     database.close()
     assert world.ledger.open_entries()[ORDERS].rings == 0
 

@@ -165,12 +165,12 @@ def test_the_clock_goes_on_while_a_worker_waits_for_another(world, sql):
     world.refresh()
     with ThreadPoolExecutor(1) as pool:
         with sql.engine.connect().execution_options(**{BEGIN_MODE: "IMMEDIATE"}) as other, other.begin():
-            other.exec_driver_sql("UPDATE profilemesh_changes SET rings = 7")
+            other.exec_driver_sql("UPDATE profilemesh_changes SET rings = 7, revision = revision + 1")
             waiting = pool.submit(world.ledger.claim, "sales.orders", "worker")
             with pytest.raises(NotYetError):
                 waiting.result(timeout=0.5)
             released_at = world.ledger.now()
-        claim = waiting.result(timeout=10)
+        claim = waiting.result(timeout=60)
     assert claim.rings == 7
     assert claim.updated_at >= released_at
 

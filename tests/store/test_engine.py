@@ -123,7 +123,8 @@ def test_work_that_others_get_in_the_way_of_is_tried_again(database):
     assert len(tries) == 3
 
 
-def test_work_that_others_keep_getting_in_the_way_of_fails(database):
+def test_work_that_others_keep_getting_in_the_way_of_fails(database, monkeypatch):
+    monkeypatch.setattr("profilemesh_airflow.store.database.LONGEST_PAUSE_SECONDS", 0)
     tries = []
 
     def work(_):

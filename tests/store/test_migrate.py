@@ -144,7 +144,7 @@ def test_tables_may_live_in_a_schema_of_their_own(postgres_database):
             connection.execute(text('CREATE SCHEMA "My Results"'))
         store.ensure()
         with engine.connect() as connection:
-            assert len(inspect(connection).get_table_names(schema="My Results")) == 6
+            assert len(inspect(connection).get_table_names(schema="My Results")) == 7
             assert inspect(connection).get_table_names() == []
         engine.dispose()
         assert store.version() == (HEAD, HEAD)

@@ -6,12 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from profilemesh_airflow.core.ledger import CLOSED, OPEN, PARKED, PROFILED, RETIRED, WITHDRAWN
 from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.core.policy import Policy
+from tests.sent import statements_sent
 
 ORDERS, ITEMS = "sales.orders", "sales.items"
 
@@ -271,19 +270,11 @@ def test_removing_a_table_ends_the_claim_on_it(world):
 
 def test_a_thousand_changes_take_a_handful_of_statements(world):
     names = [f"t{number}" for number in range(1000)]
-    statements = []
-
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement.split()[0])
 
     def counted(**looking):
         found = world.look(**looking)
-        statements.clear()
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
+        with statements_sent() as statements:
             rung = world.ledger.record(*found)
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
         return len(rung), len(statements)
 
     world.ledger.now()

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
+from profilemesh_airflow.core.fingerprint import data_digest
 from profilemesh_airflow.core.profile import ColumnProfile
+from tests.sent import statements_sent
 
 ORDERS = "sales.orders"
+
+
+@pytest.fixture
+def sent():
+    """The statements that any database was sent."""
+    with statements_sent() as sent:
+        yield sent
 
 
 def profiled(world, *versions):
@@ -29,6 +41,22 @@ def test_the_latest_profile_is_the_one_of_the_baseline(world):
 def test_a_table_that_was_never_profiled_has_no_profile(world):
     assert world.results.latest(ORDERS) is None
     assert world.results.runs(ORDERS) == []
+
+
+def test_a_run_says_what_was_read_and_why(world):
+    world.put("orders")
+    world.refresh()
+    strategy = {"engine": "sql", "columns": {"id": "grouped"}}
+    cost = {"queries": 4, "rows_scanned": 300, "bytes_scanned": 2**40, "rows_of": "sample", "strategy": strategy}
+    run = world.run_of(ORDERS)
+    world.ledger.commit(
+        world.ledger.claim(ORDERS, "worker"),
+        replace(run, profile=replace(run.profile, **cost, rung="sample", rung_reason="too large")),
+    )
+    (stored,) = world.results.runs(ORDERS)
+    assert {name: getattr(stored, name) for name in cost} == cost
+    assert (stored.rung, stored.rung_reason) == ("sample", "too large")
+    assert world.results.latest(ORDERS).rows_of == "sample"
 
 
 def test_each_profile_leads_to_the_one_before(world):
@@ -54,6 +82,48 @@ def test_runs_keep_their_order_when_the_clock_is_set_back(world, sql):
     latest = world.results.latest(ORDERS)
     assert latest.run_id == "run 2"
     assert world.results.previous(latest).run_id == "run 1"
+
+
+def test_earlier_profiles_come_newest_first_with_the_wanted_metrics_in_one_query(world, sent):
+    profiled(world, "1", "2", "3", "4")
+    latest = world.results.latest(ORDERS)
+    sent.clear()
+
+    found = world.results.earlier(latest, 2, ["mean", "*"])
+
+    assert len([statement for statement in sent if "profilemesh_results" in statement]) == 1
+    assert [profile.run_id for profile in found] == ["run 3", "run 2"]
+    assert [(column.name, dict(column.metrics)) for column in found[0].columns] == [("id", {"mean": 2.0}), ("note", {})]
+    assert [profile.run_id for profile in world.results.earlier(latest, 9, ["mean"])] == ["run 3", "run 2", "run 1"]
+    assert world.results.earlier(world.results.profile("run 1", ORDERS), 9, ["mean"]) == []
+
+
+def test_earlier_profiles_are_those_of_the_same_rows_or_of_rows_that_are_not_known(world, sql):
+    profiled(world, "1", "2", "3", "4")
+    sql.run("UPDATE profilemesh_runs SET rows_of = 'sample' WHERE run_id IN ('run 1', 'run 4')")
+    sql.run("UPDATE profilemesh_runs SET rows_of = NULL WHERE run_id = 'run 2'")
+
+    def earlier(run_id):
+        return [profile.run_id for profile in world.results.earlier(world.results.profile(run_id, ORDERS), 9, ["mean"])]
+
+    assert earlier("run 4") == ["run 2", "run 1"]
+    assert earlier("run 3") == ["run 2"]
+    assert earlier("run 2") == ["run 1"]
+
+
+def test_a_run_says_which_data_it_has_seen(world):
+    assert world.results.data_seen(ORDERS, 9) == []
+    profiled(world, "1", "2")
+    world.put("orders", version=None)
+    world.refresh(forced={ORDERS: "asked for"})
+    world.profile(ORDERS)
+
+    seen = world.results.data_seen(ORDERS, 9)
+
+    runs = {run.run_id: run.profiled_at for run in world.results.runs(ORDERS)}
+    assert seen == [(runs["run 2"], data_digest("2")), (runs["run 1"], data_digest("1"))]
+    assert world.results.data_seen(ORDERS, 1) == seen[:1]
+    assert world.results.data_seen("sales.items", 9) == []
 
 
 def test_a_failed_run_is_listed_but_is_no_profile(world):

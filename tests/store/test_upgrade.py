@@ -72,7 +72,10 @@ def test_everything_is_still_there(old_world):
         ("bad", "failed", "boom"),
     ]
     profile = old_world.results.latest("sales.closed")
-    assert (profile.row_count, profile.columns[0].metrics) == (3, {"count": 3})
+    assert (profile.row_count, profile.rows_of, profile.columns[0].metrics) == (3, None, {"count": 3})
+    assert profile.columns[0].approximate == frozenset()
+    run = old_world.results.runs("sales.closed")[0]
+    assert (run.bytes_scanned, run.rows_of, run.strategy, run.rung, run.rung_reason) == (None,) * 5
 
 
 def test_everything_is_usable(old_world):
@@ -110,7 +113,7 @@ def test_processes_that_upgrade_at_once_wait_for_each_other(before, monkeypatch)
 
     def upgrade():
         with Store(before) as store:
-            barrier.wait(30)
+            barrier.wait(120)
             store.ensure()
 
     processes = [fork.Process(target=upgrade) for _ in range(4)]

@@ -9,8 +9,7 @@ from threading import Barrier
 from time import monotonic, sleep
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.engine import Engine
+from sqlalchemy import text
 
 from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.exceptions import StoreError
@@ -20,20 +19,9 @@ from profilemesh_airflow.store.legacy import Owners
 from profilemesh_airflow.store.migrate import Shape
 from profilemesh_airflow.store.schema import HEAD
 from tests.earlier import Earlier
-from tests.store.adoption import ID, IDENTITY, REFS, RENAMED, adopt_in, fill, history_of, tables_of
+from tests.sent import statements_sent
 from tests.store.kill import kill_at
-
-
-@pytest.fixture
-def settings(empty_database):
-    """Where no store is yet."""
-    return empty_database
-
-
-@pytest.fixture
-def store(settings):
-    with Store(settings) as store:
-        yield store
+from tests.store.legacy.adoption import ID, IDENTITY, REFS, RENAMED, adopt_in, fill, history_of, tables_of
 
 
 def test_a_worker_that_has_the_former_names_goes_on(store, filled, settings, world_of):
@@ -111,7 +99,7 @@ def test_a_reader_in_the_middle_of_its_work_is_waited_for(postgres_database, sql
         assert reader.execute(text("SELECT count(*) FROM profilemesh_runs")).scalar_one() == 7
         assert not adopted.done()
         reader.rollback()
-        assert adopted.result(timeout=30).copied.runs == 8
+        assert adopted.result(timeout=120).copied.runs == 8
 
 
 def test_tables_that_are_renamed_while_somebody_looks_for_them_are_looked_for_again(store, settings, monkeypatch):
@@ -140,7 +128,7 @@ def test_two_threads_of_one_store_find_the_new_names_at_once(store, filled, sett
     barrier = Barrier(2)
 
     def commit(claim):
-        barrier.wait(30)
+        barrier.wait(120)
         return ledger.commit(claim, world.run_of(claim.key)).outcome
 
     with ThreadPoolExecutor(2) as pool:
@@ -205,20 +193,14 @@ def test_an_adoption_that_is_killed_anywhere_leaves_the_old_state_or_the_new_one
 
 def first_write(work, monkeypatch) -> int:
     """The number of the first statement that is more than a question; nothing comes of it."""
-    statements = []
 
     def stop(*_):
         raise StoreError("enough")
 
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, statements_sent() as statements:
         patched.setattr(adopt, "_rename", stop)
         with pytest.raises(StoreError, match="enough"):
             work()
-    event.remove(Engine, "before_cursor_execute", note)
     return next(number for number, statement in enumerate(statements, 1) if statement.startswith("DELETE"))
 
 
@@ -252,7 +234,7 @@ def test_of_processes_that_adopt_at_once_one_does(settings, filled, sql):
 
     def one(number):
         with Store(settings) as store:
-            barrier.wait(30)
+            barrier.wait(120)
             if number == 0:
                 store.upgrade()
                 done.put("upgraded")
@@ -265,5 +247,5 @@ def test_of_processes_that_adopt_at_once_one_does(settings, filled, sql):
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * 4
-    assert sorted(done.get(timeout=5) for _ in processes) == ["adopted", "nothing", "nothing", "upgraded"]
+    assert sorted(done.get(timeout=60) for _ in processes) == ["adopted", "nothing", "nothing", "upgraded"]
     assert (sql.count("profilemesh_runs"), sql.count("profilemesh_results")) == (8, 18)

@@ -10,19 +10,7 @@ from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.exceptions import StoreError
 from profilemesh_airflow.store import EARLIER, OWN, LeftOut, Store, TableNames, legacy_copy
 from tests.earlier import Earlier
-from tests.store.adoption import ID, IDENTITY, REFS, RENAMED, fill, history_of, tables_of
-
-
-@pytest.fixture
-def settings(empty_database):
-    """Where no store is yet."""
-    return empty_database
-
-
-@pytest.fixture
-def store(settings):
-    with Store(settings) as store:
-        yield store
+from tests.store.legacy.adoption import ID, IDENTITY, REFS, RENAMED, fill, history_of, tables_of
 
 
 def test_what_was_history_stays_the_same_history(store, filled, sql):
@@ -92,8 +80,8 @@ def test_tables_that_refer_to_each_other_are_adopted_too(store, sql, one_row_a_r
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         sql.run(
             "INSERT INTO profilemesh_results SELECT 'nobody', table_key, column_position, metric_name, schema_name,"
-            " dataset_name, column_name, column_type, metric_value, value_type, numeric_value, error, profiled_at"
-            " FROM profilemesh_results WHERE run_id = 'r7'"
+            " dataset_name, column_name, column_type, metric_value, value_type, numeric_value, error, profiled_at,"
+            " approximate FROM profilemesh_results WHERE run_id = 'r7'"
         )
 
 

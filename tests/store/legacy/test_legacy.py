@@ -7,8 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, inspect
-from sqlalchemy.engine import Engine
+from sqlalchemy import inspect
 
 from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.core.policy import Policy
@@ -17,24 +16,13 @@ from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.exceptions import StoreError
 from profilemesh_airflow.store import EARLIER, OWN, Store
 from tests.earlier import AMOUNT, Earlier
+from tests.sent import statements_sent
 
 IDENTITY = Identity("test", "warehouse")
 ORDERS, HR_ORDERS = TableRef("orders", "sales"), TableRef("orders", "hr")
 REFS = (ORDERS, HR_ORDERS)
 ID = ("id", "INTEGER")
 UTC = timezone.utc
-
-
-@pytest.fixture
-def settings(empty_database):
-    """Where no store is yet."""
-    return empty_database
-
-
-@pytest.fixture
-def store(settings):
-    with Store(settings) as store:
-        yield store
 
 
 @pytest.fixture
@@ -220,17 +208,9 @@ def test_a_profile_by_both_integrations_side_by_side_is_compared_with_what_came_
 def test_reading_makes_no_store_and_sends_nothing_but_select(store, history, earlier, sql):
     earlier.profile("r1", "orders", {ID: {"count": "3"}})
     before, tables = earlier.dump(), table_names(sql)
-    statements = []
-
-    def note(_connection, _cursor, statement, *_):
-        statements.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with statements_sent() as statements:
         assert history.latest("sales.orders").run_id == "r1"
         assert history.runs("sales.orders")
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
     about = [statement for statement in statements if "profilemesh_r" in statement and "PRAGMA" not in statement]
     assert about
