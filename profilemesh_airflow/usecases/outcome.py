@@ -29,6 +29,8 @@ class Profiled:
             "table_key": self.ref.key,
             "run_id": self.run_id,
             "row_count": self.profile.row_count,
+            "rows_of": self.profile.rows_of,
+            "rung": self.profile.rung,
             "columns": len(self.profile.columns),
             "seconds": round(self.profile.seconds, 3),
             "queries": self.profile.queries,

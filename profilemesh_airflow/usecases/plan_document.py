@@ -8,7 +8,7 @@ from profilemesh_airflow.core.uri import table_uri
 
 if TYPE_CHECKING:
     from profilemesh_airflow.core.diff import Diff
-    from profilemesh_airflow.core.plan import Plan, PlanEntry
+    from profilemesh_airflow.core.plan import Plan, PlanEntry, TableSettings
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -30,6 +30,17 @@ def diff_document(diff: Diff) -> dict[str, Any]:
         ],
         "removed": [ref.key for ref in diff.removed],
         "unchanged": len(diff.unchanged),
+    }
+
+
+def table_document(settings: TableSettings) -> dict[str, Any]:
+    """What is asked for of one table, as JSON-safe data."""
+    document = settings.document
+    return {
+        "requested_metrics": document["metrics"],
+        "partition": document["partition"],
+        "sampling": document["sampling"],
+        "drift_strategy": document["drift"].get("strategy"),
     }
 
 

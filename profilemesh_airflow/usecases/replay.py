@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.core.ledger import PARKED
 from profilemesh_airflow.core.naming import find_tables
+from profilemesh_airflow.usecases.happenings import recorded
 from profilemesh_airflow.usecases.outcome import Skipped
 from profilemesh_airflow.usecases.planning import NO_REASON
 from profilemesh_airflow.usecases.status import CURRENT
@@ -74,6 +75,7 @@ def replay(
     looked_at = {ref: _why_not(seen, ref, start, parked) for ref in named or workspace.refs}
     chosen = [ref for ref, why_not in looked_at.items() if why_not is None]
     done = _reopen(workspace, chosen, reason or NO_REASON) if chosen else {}
+    workspace.events.tell(recorded(tuple((seen.entries.get(key), entry) for key, entry in done.items())))
     reopened = [
         Reopened(ref, _state(seen, ref), done[ref.key].state, done[ref.key].change_id)
         for ref in chosen

@@ -24,10 +24,11 @@ CURRENT, DEFERRED = "current", "deferred"
 class TableStatus:
     """One table of the plan, as the ledger has it.
 
-    :param state: ``current``, ``open``, ``deferred`` (open, and the last refresh had no budget left), ``claimed`` or
-        ``parked``.
+    :param state: ``current``, ``open``, ``deferred`` (open, and the last refresh had no budget left, or a worker put it
+        off), ``claimed`` or ``parked``.
     :param attempts: failed profiles since the table last changed.
     :param last_error: why the latest of them failed; for people, it is not part of :meth:`as_dict`.
+    :param postponed: why the last worker put it off.
     :param queue_place: where a deferred one stands among all that the next refresh may ring, from 1.
     """
 
@@ -39,6 +40,7 @@ class TableStatus:
     last_profiled_at: datetime | None = None
     last_run_id: str | None = None
     queue_place: int | None = None
+    postponed: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The status as JSON-safe data."""
@@ -50,6 +52,7 @@ class TableStatus:
             "last_profiled_at": self.last_profiled_at.isoformat() if self.last_profiled_at else None,
             "last_run_id": self.last_run_id,
             "queue_place": self.queue_place,
+            "postponed": self.postponed,
         }
 
 
@@ -76,10 +79,15 @@ def _given_up(entry: LedgerEntry, now: datetime, policy: Policy) -> LedgerEntry:
 
 
 def _status(ref: TableRef, entry: LedgerEntry | None, baseline: Baseline | None, place: int | None) -> TableStatus:
-    profiled_at, run_id = (baseline.profiled_at, baseline.run_id) if baseline else (None, None)
+    # What was taken over from the earlier integration has no profile of ours.
+    own = baseline is not None and not baseline.imported
+    profiled_at, run_id = (baseline.profiled_at, baseline.run_id) if baseline and own else (None, None)
     if entry is not None:
-        state = entry.state if place is None else DEFERRED
-        return TableStatus(ref, state, entry.reasons, entry.attempts, entry.last_error, profiled_at, run_id, place)
+        postponed = entry.postponed if entry.state == OPEN else None
+        state = entry.state if place is None and postponed is None else DEFERRED
+        return TableStatus(
+            ref, state, entry.reasons, entry.attempts, entry.last_error, profiled_at, run_id, place, postponed
+        )
     if baseline is None:
         return TableStatus(ref, OPEN, (Reason("added", "table", None, ref.key),))
     return TableStatus(ref, CURRENT, last_profiled_at=profiled_at, last_run_id=run_id)

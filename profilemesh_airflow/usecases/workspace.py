@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from profilemesh_airflow.exceptions import ConfigError
 from profilemesh_airflow.store import Ledger, Results, Store
+from profilemesh_airflow.usecases.events import Announcer
 from profilemesh_airflow.usecases.settings import (
     ConnectionResolver,
-    care_by_ref,
+    care_by_entry,
     connection_of,
+    drift_by_entry,
     identity_of,
+    intervals_of,
     policy_of,
-    refs_of,
     retry_of,
-    settings_by_ref,
+    rules_of,
+    selection_of,
+    settings_by_entry,
     table_names_of,
 )
+from profilemesh_airflow.usecases.tables import ByTable, Tables, known_tables
 from profilemesh_airflow.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from profilemesh_airflow.config import LoadedConfig
+    from profilemesh_airflow.config import ConnectionConfig, LoadedConfig
     from profilemesh_airflow.core.connection import ConnectionSettings
+    from profilemesh_airflow.core.drift import DriftRules
+    from profilemesh_airflow.core.ladder import Rules
     from profilemesh_airflow.core.plan import Identity, TableSettings
-    from profilemesh_airflow.core.policy import Policy
+    from profilemesh_airflow.core.policy import Intervals, Policy
     from profilemesh_airflow.core.table import TableRef
     from profilemesh_airflow.usecases.retry import Retry
     from profilemesh_airflow.usecases.settings import TableCare
+
+
+class Closeable(Protocol):
+    """Something that holds connections."""
+
+    def close(self) -> None:
+        """Give them back."""
 
 
 def _no_connections(conn_id: str) -> ConnectionSettings:
@@ -49,32 +64,57 @@ class Workspace:
         self._connections = connections
         self.identity: Identity = identity_of(config.model)
         self.policy: Policy = policy_of(config.model)
+        self.intervals: Intervals = intervals_of(config.model)
         self.retry: Retry = retry_of(config.model)
+        self.rules: Rules | None = rules_of(config.model)
+        self.events = Announcer(self)
+        self._opened = ExitStack()
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Which tables the configuration means."""
+        return Tables(selection_of(self.config.model, self.config.path.parent))
 
     @cached_property
     def refs(self) -> tuple[TableRef, ...]:
-        """The listed tables, in the order of the configuration."""
-        return refs_of(self.config.model)
+        """The tables that are known without the profiled database, in the order of the configuration."""
+        return known_tables(self)
 
     @cached_property
     def settings(self) -> Mapping[TableRef, TableSettings]:
-        """What is computed for each listed table."""
-        return settings_by_ref(self.config.model)
+        """What is computed for each table."""
+        return ByTable(self.tables, settings_by_entry(self.config.model))
 
     @cached_property
     def care(self) -> Mapping[TableRef, TableCare]:
-        """How each listed table is treated, whatever is computed of it."""
-        return care_by_ref(self.config.model)
+        """How each table is treated, whatever is computed of it."""
+        return ByTable(self.tables, care_by_entry(self.config.model))
+
+    @cached_property
+    def drift(self) -> Mapping[TableRef, DriftRules]:
+        """How the drift of each table is judged."""
+        return ByTable(self.tables, drift_by_entry(self.config.model))
 
     @cached_property
     def source_settings(self) -> ConnectionSettings:
         """How to reach the profiled database."""
-        return connection_of(self.config.model.source, self._connections)
+        return self.connection(self.config.model.source)
 
     @cached_property
     def storage_settings(self) -> ConnectionSettings:
         """How to reach the store."""
-        return connection_of(self.config.model.storage.connection, self._connections)
+        return self.connection(self.config.model.storage.connection)
+
+    def connection(self, written: ConnectionConfig) -> ConnectionSettings:
+        """How to reach a database of the configuration.
+
+        :raises ConfigError: it names a connection that does not exist.
+        """
+        return connection_of(written, self._connections)
+
+    def keep_open(self, resource: Closeable) -> None:
+        """Have something closed together with this."""
+        self._opened.callback(resource.close)
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -106,6 +146,7 @@ class Workspace:
         for name in ("warehouse", "store"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+        self._opened.close()
 
     def __enter__(self) -> Workspace:
         return self

@@ -12,13 +12,16 @@ from uuid import uuid4
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine
 
+from profilemesh_airflow.config.airflow import AirflowConfig
 from profilemesh_airflow.core.diff import diff
 from profilemesh_airflow.core.plan import Identity
 from profilemesh_airflow.exceptions import ClaimLostError
 from profilemesh_airflow.store import RunRecord
 from profilemesh_airflow.store.database import Database
+from profilemesh_airflow.usecases.profile import to_drain
 from profilemesh_airflow.usecases.refresh import mark_rung, record, waiting
 from profilemesh_airflow.usecases.retry import Retry
+from profilemesh_airflow.usecases.watch import is_due
 from tests.model.knowledge import Job, Refresh
 from tests.model.promises import Promises
 from tests.model.world import World
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     from tests.model.rows import Reader
 
 _environments = count(1)
+
+#: Nobody listens.
+_NOBODY = SimpleNamespace(tell=lambda _: None)
+_CONFIG = SimpleNamespace(model=SimpleNamespace(airflow=AirflowConfig()))
 
 
 class Crash(Exception):
@@ -46,7 +53,14 @@ class Actions(RuleBasedStateMachine):
         self.world = clock.world = World(Identity(f"example-{next(_environments)}", "model"))
         self.reader, self.policy = reader, policy
         self.ledger = store.ledger(self.world.identity, policy)
-        self.workspace = SimpleNamespace(ledger=self.ledger, retry=Retry(0, 1, 1))
+        self.workspace = SimpleNamespace(
+            ledger=self.ledger,
+            store=store,
+            identity=self.world.identity,
+            config=_CONFIG,
+            retry=Retry(0, 1, 1),
+            events=_NOBODY,
+        )
         self.promises = Promises(self.world, policy)
         self.rows = reader.read(self.world.identity)
         #: Refreshes under way, ids of changes that are to be rung, keys of doorbells under way, workers with a claim.
@@ -161,6 +175,23 @@ class Actions(RuleBasedStateMachine):
     def refresh_all(self, budget=None):
         self.send(self.write(self.see_tables(self.see_ledger()), budget))
 
+    # --- the sensor, and the task after it
+
+    def sense(self, budget=None, crash=None):
+        """A sensor looks: the triggerer, which writes nothing, knows whether a worker would have anything to tell."""
+        refresh = self.see_tables(self.see_ledger())
+        due = is_due(refresh.diff, refresh.seen, self.policy)
+        batch = self.write(refresh, budget)
+        assert due == bool(batch or refresh.diff.removed)
+        self.send(batch, crash)
+
+    def drain(self, budget=None):
+        """The task after it: whatever the sensor has told, it looks itself, and profiles what waits."""
+        refresh = self.see_tables(self.see_ledger())
+        granted = {entry.key for entry in self.ledger.entries(self.write(refresh, budget))}
+        for name in sorted(to_drain(self.ledger.view(), granted, budget)):
+            self.profile_at_once(name)
+
     def reopen(self, names):
         with self.step() as step:
             self.ledger.reopen([self.world.tables[name].entry.ref for name in names], "replay")
@@ -200,11 +231,18 @@ class Actions(RuleBasedStateMachine):
 
     def give_up(self, job):
         """The profile failed."""
+        self._give_back(job, lambda: self.ledger.fail(job.claim, "boom", "Boom"), self.promises.failed)
+
+    def put_off(self, job):
+        """The profile would be too dear now."""
+        self._give_back(job, lambda: self.ledger.postpone(job.claim, "too dear"), self.promises.postponed)
+
+    def _give_back(self, job, give_back, told):
         self.jobs.remove(job)
         allowed = self.promises.may_renew_or_fail(job, self.rows)
         with self.step(writes=allowed) as step, self.refused(allowed):
-            self.ledger.fail(job.claim, "boom", "Boom")
-            self.promises.failed(job, step.before, step.after())
+            give_back()
+            told(job, step.before, step.after())
 
     @contextmanager
     def refused(self, allowed):

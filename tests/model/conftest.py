@@ -8,14 +8,14 @@ import pytest
 
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.store import Store
-from profilemesh_airflow.store.database import Database
+from tests.clock import change_clock
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """The clock of every store's database: that of the world which it is given."""
     clock = SimpleNamespace(world=None)
-    monkeypatch.setattr(Database, "now", lambda self, connection: clock.world.now)
+    change_clock(monkeypatch, lambda _: clock.world.now)
     return clock
 
 

@@ -28,12 +28,14 @@ class Refresh:
 
     :param began: the tick at which it looked at the ledger.
     :param plan: what it saw of the tables, once it has looked at them.
+    :param requested: nobody asked for it.
     """
 
     seen: LedgerView
     began: int
     plan: Mapping[str, PlanEntry] | None = None
     diff: Diff | None = None
+    requested: str | None = None
 
     @property
     def changes(self) -> dict[str, Change]:

@@ -51,9 +51,14 @@ class LedgerMachine(Actions):
     def __init__(self, store: Store, reader: Reader, clock: SimpleNamespace) -> None:
         super().__init__(store, reader, clock, POLICY)
         self.paused = False
+        #: Whether a sensor and the task after it bring everything to its end, or doorbells.
+        self.by_sensor = False
 
-    @initialize(names=st.frozensets(NAME), priorities=st.tuples(*[st.integers(-2, 2)] * len(NAMES)))
-    def some_are_profiled_already(self, names, priorities):
+    @initialize(
+        names=st.frozensets(NAME), priorities=st.tuples(*[st.integers(-2, 2)] * len(NAMES)), by_sensor=st.booleans()
+    )
+    def some_are_profiled_already(self, names, priorities, by_sensor):
+        self.by_sensor = by_sensor
         for table, priority in zip(self.world.tables.values(), priorities, strict=True):
             table.priority = priority
         self.refresh_all()
@@ -148,6 +153,14 @@ class LedgerMachine(Actions):
         if rings:
             self.send(self.batches.pop())
 
+    @rule(budget=BUDGET, crash=CRASH)
+    def a_sensor_looks(self, budget, crash):
+        self.sense(budget, crash)
+
+    @rule(budget=BUDGET)
+    def the_ledger_is_drained(self, budget):
+        self.drain(budget)
+
     @rule()
     def look_at_both(self):
         self.refreshes.append(self.see_tables(self.see_ledger()))
@@ -236,6 +249,11 @@ class LedgerMachine(Actions):
 
     @precondition(lambda self: self.jobs)
     @rule(which=ANY)
+    def postpone(self, which):
+        self.put_off(picked(self.jobs, which))
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=ANY)
     def heartbeat(self, which):
         job = picked(self.jobs, which)
         allowed = self.promises.may_renew_or_fail(job, self.rows)
@@ -289,9 +307,13 @@ class LedgerMachine(Actions):
         self.refresh_all()
         # That may have parked what nobody has been heard of; somebody sees it, and forces it.
         self.reopen([name for name in NAMES if (row := self.rows.open(name)) and row["state"] == "parked"])
-        self.refresh_all()
-        for name in dict.fromkeys(self.doorbells):
-            self.profile_at_once(name)
+        if self.by_sensor:
+            self.sense()
+            self.drain()
+        else:
+            self.refresh_all()
+            for name in dict.fromkeys(self.doorbells):
+                self.profile_at_once(name)
         listed = {name: table.entry.fingerprint for name, table in self.world.listed.items()}
         assert {name: kept.baseline[0] for name, kept in self.promises.kept.items() if kept.baseline} == listed
         assert [name for name in NAMES if self.rows.open(name)] == []

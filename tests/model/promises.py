@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from profilemesh_airflow.core.budget import Budget
-    from profilemesh_airflow.core.diff import Change
     from profilemesh_airflow.core.ledger import LedgerEntry
     from profilemesh_airflow.core.policy import Policy
     from tests.model.knowledge import Row
@@ -145,14 +144,16 @@ class Promises:
     def _moves(self, name: str, refresh: Refresh, row: Row | None) -> bool:
         """Whether what the refresh saw is news: another target, or a force."""
         change = refresh.changes.get(name)
-        if change is None or self._is_answered(name, change):
+        if change is None or self._is_answered(name, refresh):
             return False
         return row is None or change.forced or target_of(row) != parts(change.target)
 
-    def _is_answered(self, name: str, change: Change) -> bool:
+    def _is_answered(self, name: str, refresh: Refresh) -> bool:
         """Whether somebody has profiled the table at this very target since the refresh saw it."""
-        baseline = self.kept[name].baseline
+        change, baseline, seen = refresh.changes[name], self.kept[name].baseline, refresh.seen.baselines.get(name)
         if change.forced or baseline is None or baseline[0] != change.target:
+            return False
+        if seen is not None and seen.run_id == baseline[2]:
             return False
         age = self.world.now - baseline[1]
         return change.target.data is not None or -TOLERANCE <= age < self.policy.profile_after
@@ -165,7 +166,7 @@ class Promises:
     def _changed(self, name: str, refresh: Refresh, before: Rows, after: Rows) -> None:
         kept, change = self.kept[name], refresh.changes[name]
         b, a = before.open(name), after.open(name)
-        if self._is_answered(name, change):
+        if self._is_answered(name, refresh):
             assert (a and a["change_id"]) == (b and b["change_id"])
             return
         assert a is not None
@@ -296,6 +297,18 @@ class Promises:
         kept.baseline = (found, self.world.now, run_id)
         kept.differs_since = None
         self.runs[run_id] = "completed"
+
+    def postponed(self, job: Job, before: Rows, after: Rows) -> None:
+        """A profile was put off: its change stays open, and nothing has failed. It is rung again, later."""
+        b, row = before.changes[job.claim.change_id], after.open(job.claim.key)
+        assert (row["state"], row["postponed"], row["attempts"]) == ("open", "too dear", b["attempts"])
+        assert after.runs.keys() == before.runs.keys()
+        if not b["rings"]:
+            assert row["next_ring_at"] == self.world.now + self.policy.wait(1)
+        elif not set_back(b, self.world.now):
+            assert row["next_ring_at"] == b["next_ring_at"]
+        else:
+            assert row["next_ring_at"] <= self.world.now
 
     def failed(self, job: Job, before: Rows, after: Rows) -> None:
         """A profile failed: its change waits, longer each time, until it is parked."""

@@ -27,7 +27,7 @@ from profilemesh_airflow.warehouse import Warehouse
 
 #: A view that takes many seconds to read.
 SLOW = (
-    "CREATE VIEW slow AS WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 2e7) SELECT a FROM n"
+    "CREATE VIEW slow AS WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 2e9) SELECT a FROM n"
 )
 
 
@@ -73,7 +73,7 @@ def test_of_a_drivers_error_it_is_our_class_that_is_kept(shop):
 
 def test_a_profile_that_takes_too_long_fails_alone_once_and_says_what_to_change(shop, monkeypatch):
     shop.sql(SLOW)
-    shop.sections["profiling"]["timeout"] = "1s"
+    shop.sections["profiling"]["timeout"] = "3s"
     shop.configure("slow", "orders")
     really, tried = Warehouse.profile, []
 
@@ -86,9 +86,9 @@ def test_a_profile_that_takes_too_long_fails_alone_once_and_says_what_to_change(
     outcomes = shop.profile()
     entry = open_entry(shop, "slow")
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert isinstance(outcomes["orders"], Profiled)
-    assert outcomes["slow"].error.startswith("slow was not profiled within 1 s")
+    assert outcomes["slow"].error.startswith("slow was not profiled within 3 s")
     assert (entry.last_error_type, entry.attempts) == ("ProfileTimeoutError", 1)
     assert tried == ["slow", "orders"]
 
@@ -98,9 +98,9 @@ def test_a_table_may_have_a_longer_or_shorter_time_than_the_others(shop, monkeyp
     shop.configure({"table": "orders", "timeout": "2h"}, "users", {"table": "items", "timeout": "5s"})
     really, given = Warehouse.profile, []
 
-    def spied(self, info, settings, timeout=None):
+    def spied(self, info, settings, timeout=None, *more):
         given.append(timeout)
-        return really(self, info, settings, timeout)
+        return really(self, info, settings, timeout, *more)
 
     monkeypatch.setattr(Warehouse, "profile", spied)
     shop.profile()
@@ -148,7 +148,7 @@ def test_an_interruption_is_not_hidden_by_a_store_that_is_away_nor_is_the_store_
     interrupted(shop, monkeypatch, KeyboardInterrupt())
 
     assert len(asked) == 1
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
     assert f"orders could not be given back, and is rung again when its lease has run out: {error}" in caplog.text
 
 

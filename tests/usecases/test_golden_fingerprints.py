@@ -41,6 +41,12 @@ def test_the_digests_stay_what_they_are_from_release_to_release():
     assert settings_digests(BASE) == GOLDEN
 
 
+def test_so_do_those_of_the_other_strategy_of_the_format():
+    found = settings_digests(BASE.replace("strategy: absolute_threshold", "strategy: standard_deviation"))
+
+    assert found == {ORDERS: "44f5302524b73567122db99cc3d3d67d", USERS: "8b550b3cb4d74a6adebcee2198f4e2f9"}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "moved"),
     [
@@ -57,6 +63,13 @@ def test_the_digests_stay_what_they_are_from_release_to_release():
         ("max_distinct_values: 1000", "max_distinct_values: 999", {ORDERS, USERS}),
         ("strategy: absolute_threshold", "strategy: standard_deviation", {ORDERS, USERS}),
         ("low_threshold: 5.0", "low_threshold: 4.0", {ORDERS, USERS}),
+        ("strategy: absolute_threshold", "strategy: psi", {ORDERS, USERS}),
+        ("strategy: absolute_threshold", "strategy: ks", {ORDERS, USERS}),
+        ("drift_detection:", "drift_detection:\n  schema: {added: high}", {ORDERS, USERS}),
+        ("drift_detection:", "drift_detection:\n  freshness: {window: 99}", {ORDERS, USERS}),
+        ("drift_detection:", "drift_detection:\n  enabled: false", {ORDERS, USERS}),
+        ("table: orders}", "table: orders, drift: {strategy: psi}}", {ORDERS}),
+        ("table: orders}", "table: orders, drift: {columns: {id: {enabled: false}}}}", {ORDERS}),
     ],
 )
 def test_an_option_that_changes_what_is_computed_moves_the_tables_it_is_for(before, after, moved):
@@ -75,6 +88,10 @@ def test_an_option_that_changes_what_is_computed_moves_the_tables_it_is_for(befo
         ("table: orders}", "table: orders, metrics: [mean, histogram, count], histogram_bins: 10}"),
         ("table: orders}", "table: orders, partition: {strategy: all}, sampling: {enabled: false}}"),
         ("table: orders}", "table: orders, timeout: 5m, priority: 3}"),
+        ("table: orders}", "table: orders, drift: {strategy: absolute_threshold, schema: {added: low}}}"),
+        ("table: orders}", "table: orders, drift: {columns: {id: {enabled: true}}}}"),
+        ("drift_detection:", "drift_detection:\n  enabled: true\n  freshness: {window: 200}"),
+        ("drift_detection:", "drift_detection:\n  psi: {low_threshold: 0.01}"),
         ("  histogram_bins: 10", "  timeout: 1h\n  histogram_bins: 10"),
         ("password: one", "password: two"),
         ("host: db", "host: db.internal.example"),

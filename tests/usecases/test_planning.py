@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import event
 
 from profilemesh_airflow.exceptions import ConfigError, UnknownTableError, WarehouseError
 from profilemesh_airflow.usecases.plan_document import diff_document, plan_document
@@ -49,6 +52,22 @@ def test_a_missing_table_stays_in_the_plan_with_a_warning(shop):
 def test_a_look_at_some_tables_plans_only_those(shop):
     with shop.open() as workspace:
         assert [entry.key for entry in build_plan(workspace, workspace.refs[1:2]).entries] == ["users"]
+
+
+def test_the_age_at_which_a_table_is_stale_is_its_own_or_else_that_of_its_interval(shop):
+    shop.configure(
+        "users",
+        {"table": "orders", "profile_after": "2h"},
+        "items",
+        incremental={
+            "enabled": True,
+            "adaptive_scheduling": {"priority_overrides": {"ITEMS": 90, "orders": 90}},
+        },
+    )
+    with shop.open() as workspace:
+        ages = {entry.key: entry.profile_after for entry in build_plan(workspace).entries}
+
+    assert ages == {"users": None, "orders": timedelta(hours=2), "items": timedelta(minutes=90)}
 
 
 @pytest.mark.parametrize("names", [["ordres"], ["orders", "nothing"]])
@@ -106,3 +125,17 @@ def test_the_documents_have_exactly_the_promised_keys(shop):
     assert diff["unchanged"] == 0
     assert [change.keys() for change in diff["changes"]] == [{"table_key", "reasons"}] * 2
     assert diff["changes"][0]["reasons"][0].keys() == {"kind", "field", "before", "after"}
+
+
+@pytest.mark.parametrize(("tables", "queries"), [(["orders", "users", "items"], 2), ([{"table": "*"}], 3)])
+def test_an_unchanged_plan_takes_two_queries_of_the_database_and_one_more_to_list_it(shop, tables, queries):
+    shop.configure(*tables)
+    shop.profile()
+    sent = []
+
+    with shop.open() as workspace:
+        engine = workspace.warehouse._engine(None)
+        event.listen(engine, "before_cursor_execute", lambda *arguments: sent.append(arguments[2]))
+        assert len(detect(workspace).diff.unchanged) == 3
+
+    assert len([statement for statement in sent if statement != "BEGIN"]) == queries

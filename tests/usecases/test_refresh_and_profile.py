@@ -238,8 +238,8 @@ def test_rows_that_arrive_while_a_table_is_profiled_are_the_next_change(shop, mo
     with shop.open() as workspace:
         really = workspace.warehouse.profile
 
-        def slowly(info, settings, timeout):
-            profile = really(info, settings, timeout)
+        def slowly(info, settings, *more):
+            profile = really(info, settings, *more)
             shop.sql("INSERT INTO users VALUES (3, 'Edsger')")
             return profile
 
@@ -291,7 +291,16 @@ def test_progress_is_told_before_and_after_every_table(shop):
 def test_an_outcome_is_small_json(shop):
     outcome = shop.profile("orders")["orders"].as_dict()
 
-    assert outcome.keys() == {"table_key", "run_id", "row_count", "columns", "seconds", "queries"}
+    assert outcome.keys() == {
+        "table_key",
+        "run_id",
+        "row_count",
+        "rows_of",
+        "rung",
+        "columns",
+        "seconds",
+        "queries",
+    }
     assert (outcome["table_key"], outcome["row_count"], outcome["columns"]) == ("orders", 3, 3)
     assert outcome["queries"] > 0
 

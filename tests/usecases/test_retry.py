@@ -348,14 +348,14 @@ def test_a_profile_whose_connection_the_server_ends_once_is_done_again(served, m
     project, cursor = served
     really, ended = Warehouse.profile, []
 
-    def profile(self, info, settings, timeout=None):
+    def profile(self, info, settings, timeout=None, *more):
         if not ended:
             cursor.execute(
                 "CREATE OR REPLACE VIEW slow AS SELECT i, pg_terminate_backend(pg_backend_pid())::int AS n"
                 " FROM generate_series(1, 30) g(i)"
             )
         try:
-            return really(self, info, settings, timeout)
+            return really(self, info, settings, timeout, *more)
         except WarehouseUnavailableError as error:
             ended.append(error)
             cursor.execute("CREATE OR REPLACE VIEW slow AS SELECT i, 1 AS n FROM generate_series(1, 30) g(i)")

@@ -7,19 +7,18 @@ import pytest
 from profilemesh_airflow.config import parse_config
 from profilemesh_airflow.core.budget import Budget
 from profilemesh_airflow.core.connection import ConnectionSettings
-from profilemesh_airflow.core.drift import Thresholds
 from profilemesh_airflow.core.plan import METRICS, Identity, Partition, Sampling
 from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.exceptions import ConfigError, NotBuiltError
+from profilemesh_airflow.exceptions import ConfigError
 from profilemesh_airflow.usecases.settings import (
     connection_of,
     identity_of,
+    intervals_of,
     policy_of,
-    refs_of,
-    settings_by_ref,
+    selection_of,
+    settings_by_entry,
     table_names_of,
-    thresholds_of,
 )
 
 TOP = "environment: prod\nsource: {name: shop, type: sqlite, filepath: shop.db}\n"
@@ -30,8 +29,8 @@ def model(text, top=TOP):
 
 
 def settings(entry, profiling="", rest=""):
-    found = settings_by_ref(model(f"profiling:\n  tables: [{{table: orders{entry}}}]\n{profiling}{rest}"))
-    return found[TableRef("orders")]
+    (found,) = settings_by_entry(model(f"profiling:\n  tables: [{{table: orders{entry}}}]\n{profiling}{rest}"))
+    return found
 
 
 @pytest.mark.parametrize(
@@ -60,6 +59,19 @@ def settings(entry, profiling="", rest=""):
             "",
             "partition",
             Partition("day", "specific_values", values=("2024-01-31", 7, "x"), metadata_fallback=False),
+        ),
+        (
+            ", partition: {key: day, strategy: sample, fraction: 0.25, seed: 7}",
+            "",
+            "partition",
+            Partition("day", "sample", fraction=0.25, seed=7),
+        ),
+        (", partition: {key: day, strategy: latest, fraction: 0.25}", "", "partition", Partition("day", "latest")),
+        (
+            ", sampling: {enabled: true, method: topk, fraction: 0.5, by: id, seed: 7}",
+            "",
+            "sampling",
+            Sampling("topk", 0.5, by="id", seed=7),
         ),
         ("", "", "sampling", None),
         (", sampling: {enabled: false, fraction: 0.5}", "", "sampling", None),
@@ -99,8 +111,7 @@ def test_the_parameters_of_a_strategy_that_is_not_in_force_are_no_settings():
 def test_tables_are_listed_in_the_order_of_the_configuration():
     found = model("profiling: {tables: [{table: b}, {schema: s, table: a}, {database: d, schema: s, table: a}]}")
 
-    assert refs_of(found) == (TableRef("b"), TableRef("a", "s"), TableRef("a", "s", "d"))
-    assert list(settings_by_ref(found)) == list(refs_of(found))
+    assert tuple(selection_of(found).listed) == (TableRef("b"), TableRef("a", "s"), TableRef("a", "s", "d"))
 
 
 def test_the_identity_is_environment_and_source():
@@ -138,19 +149,6 @@ def test_the_store_has_the_table_names_of_the_configuration():
     )
 
     assert (names.results, names.runs, names.state) == ("my_results", "my_runs", "my_state")
-
-
-def test_thresholds_are_those_of_the_absolute_strategy():
-    rest = "drift_detection: {absolute_threshold: {low_threshold: 1, medium_threshold: 2, high_threshold: 3}}\n"
-
-    assert thresholds_of(model("profiling: {tables: [{table: b}]}\n" + rest)) == Thresholds(1.0, 2.0, 3.0)
-
-
-def test_a_drift_strategy_that_is_not_built_is_refused_by_name():
-    found = model("profiling: {tables: [{table: b}]}\ndrift_detection: {strategy: ml_based}\n")
-
-    with pytest.raises(NotBuiltError, match=r"drift_detection\.strategy: ml_based is not supported"):
-        thresholds_of(found)
 
 
 def refuse(conn_id):
@@ -200,3 +198,32 @@ def test_a_connection_that_airflow_does_not_have_is_an_error_of_the_configuratio
 
     with pytest.raises(ConfigError, match="no connection 'warehouse'"):
         connection_of(model("profiling: {tables: [{table: b}]}", top).source, unknown)
+
+
+@pytest.mark.parametrize(
+    ("incremental", "airflow", "orders", "others"),
+    [
+        ("", "", None, None),
+        ("enabled: true", "", None, None),
+        ("enabled: true, adaptive_scheduling: {default_interval_minutes: 720}", "", 720, 720),
+        ("enabled: false, adaptive_scheduling: {default_interval_minutes: 720}", "", None, None),
+        ("enabled: true, adaptive_scheduling: {enabled: false, default_interval_minutes: 720}", "", None, None),
+        ("enabled: true, adaptive_scheduling: {default_interval_minutes: 720}", "profile_after: 6h", None, None),
+        ("enabled: true, adaptive_scheduling: {priority_overrides: {Sales.orders: 90}}", "", 90, None),
+        ("enabled: true, adaptive_scheduling: {priority_overrides: {Sales.orders: 90}}", "profile_after: 6h", 90, None),
+        ("enabled: true, adaptive_scheduling: {priority_overrides: {sales.orders: 1}}", "", 60, None),
+        (
+            "enabled: true, adaptive_scheduling: {default_interval_minutes: 720, min_interval_minutes: 800, "
+            "max_interval_minutes: 900, priority_overrides: {sales.orders: 10000}}",
+            "",
+            900,
+            800,
+        ),
+    ],
+)
+def test_intervals_are_by_table_and_within_their_bounds(incremental, airflow, orders, others):
+    text = f"profiling: {{tables: [a]}}\nincremental: {{{incremental}}}\nairflow: {{{airflow}}}\n"
+    found = intervals_of(model(text.replace("[a]", "[{table: a}]")))
+
+    minutes = [interval and interval.total_seconds() / 60 for interval in map(found.of, ("sales.Orders", "hr.orders"))]
+    assert minutes == [orders, others]

@@ -157,6 +157,7 @@ def test_a_status_is_json_with_the_same_keys_in_every_state(shop, key):
         "last_profiled_at",
         "last_run_id",
         "queue_place",
+        "postponed",
     ]
     assert document["attempts"] == (1 if key == "ghost" else 0)
     assert (document["last_profiled_at"] is None) == (key == "ghost")

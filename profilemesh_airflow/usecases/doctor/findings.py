@@ -12,16 +12,39 @@ if TYPE_CHECKING:
 
 ERROR, WARNING = "error", "warning"
 
-STORE, OVERDUE, PARKED, LEASES = "store", "overdue-changes", "parked-changes", "expired-leases"
-AIRFLOW, REFRESH, CONSUMERS, IMPORTS = "airflow", "refresh-dag", "consumers", "import-errors"
+STORE, WAREHOUSE, LOCK, CLOCKS = "store", "warehouse", "plan-lock", "clocks"
+OVERDUE, PARKED, LEASES, EVENTS = "overdue-changes", "parked-changes", "expired-leases", "event-hooks"
+AIRFLOW, PROVIDER, SETTINGS = "airflow", "provider", "airflow-settings"
+REFRESH, CONSUMERS, STALE, ASSETS, IMPORTS = "refresh-dag", "consumers", "stale-dags", "assets", "import-errors"
 
 #: Every check, in the order in which they are made.
-CHECKS = (STORE, OVERDUE, PARKED, LEASES, AIRFLOW, REFRESH, CONSUMERS, IMPORTS)
+CHECKS = (
+    STORE,
+    WAREHOUSE,
+    LOCK,
+    OVERDUE,
+    PARKED,
+    LEASES,
+    EVENTS,
+    AIRFLOW,
+    CLOCKS,
+    PROVIDER,
+    SETTINGS,
+    REFRESH,
+    CONSUMERS,
+    STALE,
+    ASSETS,
+    IMPORTS,
+)
+
+
+class NotTold(Exception):
+    """What a check is about is nothing that this machine is told, and no trouble: the check is left out, with this."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that keeps, or soon may keep, a change from being profiled.
+    """One thing that keeps, or soon may keep, a change from being profiled, or somebody from hearing of it.
 
     :param check: one of :data:`CHECKS`.
     :param severity: ``error``, or ``warning`` where nothing waits because of it yet.

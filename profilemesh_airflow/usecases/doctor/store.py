@@ -1,26 +1,40 @@
-"""The results store: whether it is there, and at this release's schema."""
+"""The results store: whether it is there, at this release's schema, and can be written."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from profilemesh_airflow.exceptions import DriverMissingError, StoreError
+from profilemesh_airflow.exceptions import StoreError
 from profilemesh_airflow.usecases.doctor.findings import ERROR, STORE, WARNING, Finding
 
 if TYPE_CHECKING:
-    from profilemesh_airflow.store import LedgerView
-    from profilemesh_airflow.usecases.workspace import Workspace
+    from collections.abc import Iterator
+
+    from profilemesh_airflow.usecases.doctor.findings import Diagnosis
+    from profilemesh_airflow.usecases.doctor.site import Site
 
 
-def look_at_store(workspace: Workspace) -> tuple[LedgerView | None, list[Finding]]:
-    """The ledger, if it can be read, and what is wrong with the store. Nothing is written."""
+def look_at_store(site: Site, diagnosis: Diagnosis) -> Iterator[Finding]:
+    """What is wrong with the store. Nothing is written: whether it may be is tried with statements that meet no row.
+
+    :raises StoreError: it cannot be read.
+    :raises DriverMissingError: its driver is not installed.
+    """
+    workspace = site.workspace
     place = workspace.storage_settings.place
+    revision, _ = workspace.store.version()
+    site.view = workspace.store.peek(workspace.identity)
+    site.refs = workspace.refs
+    if not revision:
+        yield _unmigrated(place, workspace.config.model.storage.create_tables)
+        return
     try:
-        revision, _ = workspace.store.version()
-        view = workspace.store.peek(workspace.identity)
-    except (StoreError, DriverMissingError) as error:
-        return None, [Finding.of(STORE, place, error)]
-    return view, [] if revision else [_unmigrated(place, workspace.config.model.storage.create_tables)]
+        workspace.store.check_writable()
+    except StoreError as error:
+        what = f"it can be read, and not written: no refresh or profile is recorded: {error}"
+        rights = "SELECT, INSERT, UPDATE and DELETE on the tables, and USAGE on their sequences"
+        remedy = f"grant its user {rights}, and see that it is no standby"
+        yield Finding(STORE, ERROR, place, what, remedy)
 
 
 def _unmigrated(place: str, create_tables: bool) -> Finding:

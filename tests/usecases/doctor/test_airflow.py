@@ -19,7 +19,7 @@ def look(shop, airflow):
             return examine(workspace, api)
 
     def found(airflow=airflow):
-        mine = [finding for finding in examined(airflow).findings if finding.check != "store"]
+        mine = [finding for finding in examined(airflow).findings if finding.check not in ("store", "warehouse")]
         return [(finding.check, finding.severity, finding.where, finding.what) for finding in mine]
 
     found.examined = examined
@@ -45,8 +45,12 @@ def test_where_every_table_has_its_dag_nothing_is_found_and_few_questions_are_as
         "GET /api/v2/monitor/health",
         "POST /auth/token",
         "GET /api/v2/assets",
+        "GET /api/v2/version",
+        "GET /api/v2/providers",
+        *["GET /api/v2/config"] * 3,
         "GET /api/v2/dags",
         "GET /api/v2/dags",
+        *["GET /api/v2/assets"] * 2,
         "GET /api/v2/importErrors",
     ]
 
@@ -217,10 +221,11 @@ def test_a_part_of_airflow_that_does_not_work_is_an_error(airflow, look, part, s
     assert look() == [("airflow", "error", airflow.url, what)]
 
 
-def test_nothing_here_needs_the_triggerer(airflow, look):
+def test_without_a_triggerer_what_waits_for_an_event_waits(airflow, look):
     airflow.parts["triggerer"] = None
 
-    assert look() == []
+    what = "an edit of the configuration starts no refresh, and tasks that wait go on waiting"
+    assert look() == [("airflow", "warning", airflow.url, f"the triggerer is not running: {what}")]
 
 
 def test_what_needs_no_login_is_told_though_the_login_is_wrong(shop, airflow):
@@ -238,9 +243,10 @@ def test_an_airflow_that_cannot_be_asked_is_one_finding_and_passes_no_other_chec
     (finding,) = [finding for finding in diagnosis.findings if finding.check == "airflow"]
     assert finding.what == f"logging in at {airflow.url} as admin: 401"
     assert finding.remedy == "check user name and password"
-    assert diagnosis.checked[-1] == "airflow"
+    assert diagnosis.checked[-2:] == ["airflow", "clocks"]
     assert diagnosis.not_checked == dict.fromkeys(
-        ("refresh-dag", "consumers", "import-errors"), "Airflow cannot be asked"
+        ("provider", "airflow-settings", "refresh-dag", "consumers", "stale-dags", "assets", "import-errors"),
+        "Airflow cannot be asked",
     )
 
 
@@ -251,7 +257,7 @@ def test_what_the_user_may_not_see_is_a_finding_and_not_passed(airflow, look):
 
     assert (check, severity) == ("import-errors", "error")
     assert what.endswith("/api/v2/importErrors: 403 Forbidden")
-    assert look.examined().not_checked == {"import-errors": "Airflow cannot be asked for it"}
+    assert look.examined().not_checked == {"import-errors": "it cannot be asked for"}
 
 
 def test_without_the_store_nobody_can_say_what_waits(shop, airflow, look):
@@ -262,20 +268,21 @@ def test_without_the_store_nobody_can_say_what_waits(shop, airflow, look):
 
     assert [finding.check for finding in diagnosis.findings] == ["store"]
     assert diagnosis.not_checked == dict.fromkeys(
-        ("overdue-changes", "parked-changes", "expired-leases", "consumers"), "the store cannot be read"
+        ("overdue-changes", "parked-changes", "expired-leases", "event-hooks", "consumers"), "the store cannot be read"
     )
-    assert diagnosis.checked == ["store", "airflow", "refresh-dag", "import-errors"]
+    assert diagnosis.checked[-4:] == ["refresh-dag", "stale-dags", "assets", "import-errors"]
 
 
 def test_many_tables_are_a_page_of_assets_and_one_of_dags_for_every_hundred(shop, airflow, look):
     names = [f"t{number:05}" for number in range(300)]
-    shop.configure(*names)
+    shop.configure(*names, airflow={"budget": {"tables": 100}})
+    airflow.assets.clear()
     for name in names:
         airflow.add_dag(consumer(name))
         airflow.add_asset(f"{CHANGE}{name}", scheduled=(consumer(name),), producers=(REFRESH,))
 
     assert look() == []
-    assert [airflow.asked.count(f"GET /api/v2/{each}") for each in ("assets", "dags", "importErrors")] == [4, 5, 1]
+    assert [airflow.asked.count(f"GET /api/v2/{each}") for each in ("assets", "dags", "importErrors")] == [5, 4, 1]
 
 
 def test_an_airflow_2_is_told(shop):

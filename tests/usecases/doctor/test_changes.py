@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,8 @@ from profilemesh_airflow.core.policy import Policy
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.store import LedgerView
 from profilemesh_airflow.usecases.doctor.changes import expired_leases, overdue, parked
+from profilemesh_airflow.usecases.doctor.findings import Diagnosis
+from profilemesh_airflow.usecases.doctor.site import Site
 from tests.core.changes import CLAIM, FAIL, NOW, PARK, REF, after, at
 
 HOUR = timedelta(hours=1)
@@ -20,6 +23,14 @@ POLICY = Policy(deadline=24 * HOUR)
 def view(*entries, now=NOW + 25 * HOUR, profiled_at=None):
     baseline = Baseline(REF, at("0"), "{}", None, None, profiled_at, "run") if profiled_at else None
     return LedgerView(now, {REF.key: baseline} if baseline else {}, {entry.key: entry for entry in entries})
+
+
+def site(ledger, planned=(REF,), policy=POLICY):
+    return Site(SimpleNamespace(policy=policy), view=ledger, refs=tuple(planned))
+
+
+def look(check, ledger, *more):
+    return list(check(site(ledger, *more), Diagnosis()))
 
 
 def found(findings):
@@ -42,7 +53,7 @@ def test_a_change_is_overdue_when_detection_and_the_last_profile_are_longer_ago_
     profiled_at = None if profiled is None else NOW + profiled * HOUR
     ledger = view(after(NOW + detected * HOUR), now=NOW + hours * HOUR, profiled_at=profiled_at)
 
-    assert bool(list(overdue(ledger, [REF], POLICY))) == reported
+    assert bool(look(overdue, ledger)) == reported
 
 
 @pytest.mark.parametrize(
@@ -73,21 +84,21 @@ def test_a_change_is_overdue_when_detection_and_the_last_profile_are_longer_ago_
     ],
 )
 def test_an_overdue_change_says_whether_it_was_rung_how_often_and_who_has_it(steps, what, remedy):
-    (finding,) = overdue(view(after(*steps)), [REF], POLICY)
+    (finding,) = look(overdue, view(after(*steps)))
 
     assert (finding.check, finding.severity, finding.where, finding.what) == ("overdue-changes", "error", REF.key, what)
     assert remedy in finding.remedy
 
 
 def test_an_overdue_change_of_a_table_that_left_the_configuration_waits_for_a_refresh_and_for_nobody_else():
-    (finding,) = overdue(view(after(Rung())), [TableRef("another")], POLICY)
+    (finding,) = look(overdue, view(after(Rung())), [TableRef("another")])
 
     assert finding.what == "open for 1 d 1 h, rung once, and the table left the configuration"
     assert finding.remedy == "run a refresh, which retires the change"
 
 
 def test_less_than_a_day_is_told_in_hours_and_minutes():
-    (finding,) = overdue(view(after(), now=NOW + timedelta(minutes=150)), [REF], Policy(deadline=HOUR))
+    (finding,) = look(overdue, view(after(), now=NOW + timedelta(minutes=150)), [REF], Policy(deadline=HOUR))
 
     assert finding.what == "open for 2 h 30 min, never rung"
 
@@ -95,16 +106,16 @@ def test_less_than_a_day_is_told_in_hours_and_minutes():
 def test_a_parked_change_is_told_with_its_last_error_and_the_command_that_replays_it_and_is_not_overdue_too():
     odd = replace(after(*PARK), ref=TableRef('odd "name"'))
 
-    (finding,) = parked(view(odd))
+    (finding,) = look(parked, view(odd))
 
-    assert list(overdue(view(odd), [odd.ref], POLICY)) == []
+    assert look(overdue, view(odd), [odd.ref]) == []
     assert (finding.check, finding.severity, finding.where) == ("parked-changes", "error", "odd%20%22name%22")
     assert finding.what == "failed twice, the last time at 2024-01-01 00:00 UTC: ProfileError: boom"
     assert finding.remedy == "mend the cause, then run `profilemesh-airflow replay odd%20%22name%22`"
 
 
 def test_a_change_from_before_errors_had_a_class_is_told_without_one():
-    (finding,) = parked(view(replace(after(*PARK), last_error_type=None)))
+    (finding,) = look(parked, view(replace(after(*PARK), last_error_type=None)))
 
     assert finding.what == "failed twice, the last time at 2024-01-01 00:00 UTC: boom"
 
@@ -112,8 +123,8 @@ def test_a_change_from_before_errors_had_a_class_is_told_without_one():
 def test_a_claim_is_reported_once_its_lease_ran_out_and_no_sooner():
     claimed = after(CLAIM)
 
-    assert list(expired_leases(view(claimed, now=NOW + 0.9 * HOUR))) == []
-    assert found(expired_leases(view(claimed, now=NOW + HOUR))) == [
+    assert look(expired_leases, view(claimed, now=NOW + 0.9 * HOUR)) == []
+    assert found(look(expired_leases, view(claimed, now=NOW + HOUR))) == [
         (
             "warning",
             REF.key,
@@ -123,7 +134,7 @@ def test_a_claim_is_reported_once_its_lease_ran_out_and_no_sooner():
 
 
 def test_a_lease_that_cannot_be_trusted_since_the_clock_was_set_back_says_so():
-    ((_, _, what),) = found(expired_leases(view(after(CLAIM), now=NOW - 2 * HOUR)))
+    ((_, _, what),) = found(look(expired_leases, view(after(CLAIM), now=NOW - 2 * HOUR)))
 
     assert what == (
         "claimed by worker until 2024-01-01 01:00 UTC, and the store's clock was set back since: it is taken to be dead"
@@ -133,4 +144,4 @@ def test_a_lease_that_cannot_be_trusted_since_the_clock_was_set_back_says_so():
 def test_what_is_open_parked_or_held_in_time_is_no_finding_of_the_others():
     fine = view(after(Rung()), now=NOW + HOUR)
 
-    assert [*overdue(fine, [REF], POLICY), *parked(fine), *expired_leases(fine)] == []
+    assert [*look(overdue, fine), *look(parked, fine), *look(expired_leases, fine)] == []
