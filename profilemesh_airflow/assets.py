@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from profilemesh_airflow.compat.airflow import Asset, AssetAlias
-from profilemesh_airflow.core.uri import KINDS, SCHEME, alias_name, table_uri
+from profilemesh_airflow.compat.assets import make_alias, make_asset
+from profilemesh_airflow.core.uri import KINDS, SCHEME, alias_name, plan_uri, table_uri
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
+    from profilemesh_airflow.compat.airflow import Asset, AssetAlias
     from profilemesh_airflow.core.plan import Identity
     from profilemesh_airflow.core.table import TableRef
 
@@ -21,13 +22,17 @@ def table_asset(identity: Identity, kind: str, ref: TableRef) -> Asset:
 
     :param kind: ``change`` (it should be profiled), ``profile`` (it was), or ``drift`` (it drifted).
     """
-    uri = table_uri(identity, kind, ref)
-    return Asset(name=uri, uri=uri, extra={"table_key": ref.key})
+    return make_asset(table_uri(identity, kind, ref), {"table_key": ref.key})
+
+
+def plan_asset(identity: Identity) -> Asset:
+    """The asset of the plan as a whole, whose events sum up what a refresh found changed."""
+    return make_asset(plan_uri(identity), {"environment": identity.environment, "source": identity.source})
 
 
 def changes_alias(identity: Identity) -> AssetAlias:
     """The alias through which a refresh publishes events for the changed tables alone."""
-    return AssetAlias(name=alias_name(identity))
+    return make_alias(alias_name(identity))
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:

@@ -19,8 +19,16 @@ class NotBuiltError(ProfileMeshError, NotImplementedError):
     """The configuration asks for something this release does not do yet."""
 
 
+class UnsupportedAirflowError(ProfileMeshError, RuntimeError):
+    """The installed Airflow is too old for what was asked for; the message names what to use instead."""
+
+
 class DriverMissingError(ProfileMeshError, ImportError):
     """No driver is installed for a database that the configuration names."""
+
+
+class ExtraMissingError(ProfileMeshError, ImportError):
+    """The configuration asks for something that needs a library of an optional extra, which is not installed."""
 
 
 class TransientError(ProfileMeshError):
@@ -61,3 +69,11 @@ class ClaimLostError(StoreError):
 
 class AirflowApiError(ProfileMeshError, RuntimeError):
     """A running Airflow could not be reached over its REST API, or did not do what was asked of it."""
+
+
+class AirflowUnavailableError(AirflowApiError, TransientError):
+    """A running Airflow did not answer just now, or had a trouble of its own."""
+
+
+class NotInAirflowError(AirflowApiError, LookupError):
+    """A running Airflow has no such thing, or does not show it to this user."""

@@ -1,51 +1,66 @@
-"""What every operator of this package has: a configuration."""
+"""What every operator of this package has: a configuration, named by its path or by a connection."""
 
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.compat.airflow import BaseOperator
+from profilemesh_airflow.core.naming import find_table
 from profilemesh_airflow.core.table import TableRef
-from profilemesh_airflow.exceptions import ProfileMeshError, UnknownTableError
+from profilemesh_airflow.events import task_events
+from profilemesh_airflow.exceptions import UnknownTableError
 from profilemesh_airflow.hooks.profilemesh import ProfileMeshHook
 from profilemesh_airflow.usecases.profile import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from profilemesh_airflow.events import Callbacks
     from profilemesh_airflow.usecases.workspace import Workspace
 
 
 class ProfileMeshOperator(BaseOperator):
     """Base of the operators: opens the configuration when the task runs, never while the DAG file is parsed.
 
-    The operators set ``config_path`` themselves, each in the one ``__init__`` it has: Airflow wraps every one in the
-    hierarchy, and a file with thousands of generated tasks pays for each.
+    The operators set ``config_path`` and ``profilemesh_conn_id`` themselves, each in the one ``__init__`` it has:
+    Airflow wraps every one in the hierarchy, and a file with thousands of generated tasks pays for each.
     """
 
-    template_fields: Sequence[str] = ("config_path",)
+    template_fields: Sequence[str] = ("config_path", "profilemesh_conn_id")
     ui_color = "#d5ece4"
 
-    config_path: str
+    config_path: str | None
+    profilemesh_conn_id: str | None
+
+    emit_xcom = True
+    pre_profiling: Callbacks = None
+    post_profiling: Callbacks = None
 
     _at_work = False
 
-    @contextmanager
-    def open_workspace(self) -> Iterator[Workspace]:
-        """The configuration with its databases.
+    @property
+    def hook(self) -> ProfileMeshHook:
+        """A new hook; nothing is read or looked up before it is used."""
+        return ProfileMeshHook(self.config_path, self.profilemesh_conn_id)
 
-        An error of this package leaves it without the driver's own below it, which would fill the task's log: the
-        message says what happened, where, and how to mend it.
-        """
+    @contextmanager
+    def open_workspace(self, context: Mapping[str, Any]) -> Iterator[Workspace]:
+        """The configuration with its databases; what happens there is told in the name of the task."""
         self._at_work = True
         try:
-            with ProfileMeshHook(self.config_path).workspace() as workspace:
+            with (
+                self.hook.open_workspace() as workspace,
+                task_events(
+                    context,
+                    workspace.events,
+                    xcom=self.emit_xcom,
+                    before=self.pre_profiling,
+                    after=self.post_profiling,
+                ),
+            ):
                 yield workspace
-        except ProfileMeshError as error:
-            self.log.debug("what led to the error", exc_info=True)
-            raise error from None
         finally:
             self._at_work = False
 
@@ -63,19 +78,23 @@ class ProfileMeshOperator(BaseOperator):
 class ProfileMeshSingleTableOperator(ProfileMeshOperator):
     """Base of the operators that are about one table."""
 
-    template_fields: Sequence[str] = ("config_path", "table", "schema", "database")
+    template_fields: Sequence[str] = ("config_path", "profilemesh_conn_id", "table", "schema", "database")
 
     table: str
     schema: str
     database: str
 
     def find_ref(self, workspace: Workspace) -> TableRef:
-        """The operator's table in the plan.
+        """The operator's table in the plan; a bare ``table`` may be a whole key, or a name that only one table has.
 
         :raises UnknownTableError: the configuration does not list it (any more).
         """
         ref = TableRef(self.table, self.schema, self.database)
-        if ref not in workspace.refs:
+        if ref in workspace.tables:
+            return ref
+        with suppress(UnknownTableError):
+            ref = find_table(workspace.refs, ref.key if ref.schema or ref.database else ref.table)
+        if ref not in workspace.tables:
             raise UnknownTableError(
                 f"table {ref.display!r} is not listed in {workspace.config.path}; "
                 "list it under profiling.tables, or take the task away"

@@ -58,6 +58,43 @@ def test_snowflake_names_its_database_in_an_extra(connection):
     assert (found.database, found.schema) == ("SHOP", "sales")
 
 
+def test_older_extras_of_snowflake_are_understood_and_drivers_arguments_passed_on(connection):
+    found = connection(
+        conn_type="snowflake",
+        login="ann",
+        schema="sales",
+        extra={"extra__snowflake__account": "acme", "database": "SHOP", "authenticator": "externalbrowser", "other": 1},
+    )
+    assert (found.account, found.database) == ("acme", "SHOP")
+    assert found.extra_params == {"authenticator": "externalbrowser"}
+
+
+@pytest.mark.parametrize("kind", ["google_cloud_platform", "bigquery"])
+def test_a_google_connection_has_its_project_and_its_key_in_extras(connection, kind):
+    found = connection(
+        conn_type=kind,
+        schema="shop",
+        extra={"project": "acme", "extra__google_cloud_platform__keyfile_dict": '{"type": "x"}', "location": "EU"},
+    )
+    assert found == ConnectionSettings(
+        "bigquery",
+        database="acme",
+        schema="shop",
+        extra_params={"location": "EU", "credentials_info": {"type": "x"}},
+    )
+    by_file = connection(conn_type=kind, extra={"key_path": "/keys/a.json"})
+    assert by_file.extra_params == {"credentials_path": "/keys/a.json"}
+
+
+def test_a_mysql_connection_keeps_what_the_driver_takes(connection):
+    found = connection(conn_type="mysql", host="db", schema="shop", extra={"ssl": {"ca": "x"}, "cursor": "sscursor"})
+    assert (found.database, found.extra_params) == ("shop", {"ssl": {"ca": "x"}})
+
+
+def test_a_duckdb_connection_has_its_path_in_host(connection):
+    assert connection(conn_type="duckdb", host="/data/shop.duckdb").filepath == "/data/shop.duckdb"
+
+
 def test_a_missing_connection_says_how_to_add_it():
     with pytest.raises(ConfigError, match=r"no connection 'nowhere'.*airflow connections add"):
         resolve_connection("nowhere")

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import logging
 import sqlite3
 from types import SimpleNamespace
 
 import pytest
+
+from profilemesh_airflow.operators.base import ProfileMeshOperator
 
 
 @pytest.fixture
@@ -28,3 +31,12 @@ def shop(tmp_path, monkeypatch):
         "profiling: {tables: [{table: orders}, {table: customers}]}\n"
     )
     return SimpleNamespace(config=str(path), run=run)
+
+
+@pytest.fixture
+def told(monkeypatch, caplog):
+    """What the operators log, in a logger of which all releases of Airflow keep off: a function that lists messages."""
+    logger = logging.getLogger("tests.operators")
+    monkeypatch.setattr(ProfileMeshOperator, "log", logger, raising=False)
+    caplog.set_level(logging.INFO, logger.name)
+    return lambda: [record.getMessage() for record in caplog.records if record.name == logger.name]

@@ -39,13 +39,13 @@ def test_a_task_that_fails_names_every_table_that_did_with_its_error_and_so_does
     assert summary["failed"][0]["error"].startswith("table orders was not found in sqlite file")
 
 
-def test_a_task_that_is_to_continue_succeeds_and_what_failed_is_logged_and_stays_open(shop, capsys):
+def test_a_task_that_is_to_continue_succeeds_and_what_failed_is_logged_and_stays_open(shop, told):
     shop.run("DROP TABLE orders")
     summary = profile_all(shop, on_failure="continue")
 
     assert (summary["tables_profiled"], summary["tables_failed"]) == (1, 1)
     assert [failed["table_key"] for failed in summary["failed"]] == ["orders"]
-    assert "[error    ] 1 of 2 tables could not be profiled: orders: table orders was not" in capsys.readouterr().out
+    assert told()[-1].startswith("1 of 2 tables could not be profiled: orders: table orders was not")
     with ProfileMeshHook(shop.config).workspace() as workspace:
         (entry,) = workspace.ledger.open_entries().values()
     assert (entry.key, entry.attempts, entry.last_error_type) == ("orders", 1, "TableMissingError")
@@ -92,7 +92,7 @@ def test_a_store_that_goes_away_between_two_tables_fails_the_task_that_was_to_co
 
 
 SLOW = (
-    "CREATE VIEW slow AS WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 2e7) SELECT a FROM n"
+    "CREATE VIEW slow AS WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 2e9) SELECT a FROM n"
 )
 
 
@@ -115,7 +115,7 @@ def test_a_task_that_airflow_ends_stops_its_profile_and_gives_the_change_back(sh
     with pytest.raises(SystemExit, match="the task was told to stop"):
         operator.execute(Context())
 
-    assert monotonic() - started < 10
+    assert monotonic() - started < 30
     with ProfileMeshHook(shop.config).workspace() as workspace:
         entry = workspace.ledger.open_entries()["slow"]
     assert (entry.state, entry.last_error_type) == ("open", "SystemExit")

@@ -1,0 +1,3 @@
+"""Airflow notifiers."""
+
+from __future__ import annotations

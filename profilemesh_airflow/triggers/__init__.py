@@ -1,0 +1,3 @@
+"""Airflow triggers."""
+
+from __future__ import annotations
