@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
+from profilemesh_airflow.cli.airflow import AirflowAddress, airflow_options
 from profilemesh_airflow.cli.session import Session, command_options
 
 if TYPE_CHECKING:
@@ -20,47 +20,27 @@ _STYLES = {"error": "bold red", "warning": "yellow"}
 
 
 @click.command()
-@click.option(
-    "--airflow",
-    metavar="URL",
-    envvar="PROFILEMESH_AIRFLOW_URL",
-    show_envvar=True,
-    help="Ask this Airflow too, such as https://airflow.example.com; without a login in it.",
-)
-@click.option("--username", envvar="PROFILEMESH_AIRFLOW_USERNAME", show_envvar=True, help="Who asks Airflow.")
-@click.option(
-    "--password",
-    envvar="PROFILEMESH_AIRFLOW_PASSWORD",
-    show_envvar=True,
-    help="Better in the variable: others on the machine can see the arguments of a program.",
-)
-@click.option(
-    "--token", envvar="PROFILEMESH_AIRFLOW_TOKEN", show_envvar=True, help="In place of user name and password."
-)
+@airflow_options
 @command_options
-def doctor(
-    session: Session, airflow: str | None, username: str | None, password: str | None, token: str | None
-) -> None:
+def doctor(session: Session, airflow: AirflowAddress) -> None:
     """Look for what keeps changes from being profiled, and say what to do about it.
 
-    Looks at the results store and its changes: those that are open for longer than airflow.deadline, parked, or held
-    by a worker that is dead. With --airflow, also at that Airflow: whether it works, who refreshes, which table has no
-    DAG, or a paused one while a change waits, and which DAG file cannot be imported. Writes nothing.
+    Looks at the results store and the profiled database, whether they can be reached, written and read, and at the
+    changes: those that are open for longer than airflow.deadline, parked, or held by a worker that is dead. With
+    --airflow, also at that Airflow: whether it works, is set up for so many tables and has this package, who refreshes,
+    which table has no DAG, or a paused one while a change waits, which DAG or asset is of no table, and which DAG file
+    cannot be imported. Writes nothing.
 
     The exit code is 1 when something was found.
     """
-    from profilemesh_airflow.airflow_api import AirflowApi
+    from profilemesh_airflow.cli.connections import airflow_settings
     from profilemesh_airflow.cli.progress import logged, waiting
     from profilemesh_airflow.usecases.doctor import examine
 
-    session.secrets = tuple(filter(None, (password, token)))
-    if airflow and not token and not (username and password):
-        raise click.UsageError("Airflow wants a login: give --username and --password, or --token")
-    api = AirflowApi(airflow, username, password, token=token) if airflow else nullcontext()
-    with session.workspace() as workspace, logged(session), api as asked:
+    with session.workspace() as workspace, logged(session), airflow.open(session) as asked:
         session.warn(workspace.config.warnings)
         with waiting("examining"):
-            diagnosis = examine(workspace, asked)
+            diagnosis = examine(workspace, asked, airflow_settings)
         if session.as_json:
             session.answer(diagnosis.as_dict())
         else:

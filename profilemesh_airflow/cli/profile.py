@@ -37,7 +37,7 @@ def profile(session: Session, tables: tuple[str, ...], changed: bool, force: boo
 
     with session.workspace() as workspace, logged(session):
         session.warn(workspace.config.warnings)
-        with waiting(f"planning {len(tables) or len(workspace.refs)} tables"):
+        with waiting("planning"):
             refs = select_changes(workspace, tables, changed_only=changed, force=force, reason=reason)
         with Reporter(len(refs)) as reporter:
             profiled, skipped, failed = split(profile_tables(workspace, refs, Worker(_worker_name()), reporter))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from profilemesh_airflow.cli.grid import Grid, printable, show
+from profilemesh_airflow.core.profile import OF_ROWS
+from profilemesh_airflow.core.wording import to_the_second
 from profilemesh_airflow.store import OWN
 
 if TYPE_CHECKING:
@@ -30,6 +32,14 @@ _VIEW = {
     "stddev": ("stddev",),
     "lengths": ("min_length", "avg_length", "max_length"),
     "histogram": ("histogram",),
+    "quantiles": ("p05", "p25", "p50", "p75", "p95"),
+    "zero": ("zero_count",),
+    "negative": ("negative_count",),
+    "empty": ("empty_count",),
+    "first and last text": ("min_text", "max_text"),
+    "true": ("true_count",),
+    "false": ("false_count",),
+    "most frequent": ("top_values",),
 }
 
 
@@ -40,6 +50,7 @@ def results_document(profile: StoredProfile) -> dict[str, Any]:
         "run_id": profile.run_id,
         "profiled_at": profile.profiled_at.astimezone(timezone.utc).isoformat(),
         "row_count": profile.row_count,
+        "rows_of": profile.rows_of,
         "origin": profile.origin,
         "columns": [
             {
@@ -55,10 +66,11 @@ def results_document(profile: StoredProfile) -> dict[str, Any]:
 
 def show_results(profile: StoredProfile) -> None:
     """Print the profile: one row a column, then what could not be computed."""
-    moment = profile.profiled_at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    moment = to_the_second(profile.profiled_at)
     rows = "unknown number of" if profile.row_count is None else profile.row_count
     by = "" if profile.origin == OWN else f", by the {profile.origin}"
-    click.echo(printable(f"{profile.table_key}: {rows} rows, profiled at {moment}, run {profile.run_id}{by}"))
+    of = OF_ROWS.get(profile.rows_of, "")
+    click.echo(printable(f"{profile.table_key}: {rows} rows{of}, profiled at {moment}, run {profile.run_id}{by}"))
     present = {name for column in profile.columns for name in column.metrics}
     view = {header: names for header, names in _VIEW.items() if present.intersection(names)}
     grid = [
@@ -82,6 +94,8 @@ def _text(name: str, value: Any) -> str:
     # Of the earlier integration there is whatever text it kept.
     if name == "histogram" and not isinstance(value, str):
         return _sparkline([each["count"] for each in value])
+    if name == "top_values":
+        value = ", ".join(f"{each['value']} ({each['count']})" for each in value)
     if name.endswith("percent") and not isinstance(value, str):
         return f"({value:.3g} %)"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)

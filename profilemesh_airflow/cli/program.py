@@ -25,7 +25,8 @@ _HELP = """Profile exactly the tables that changed.
 Reads the ProfileMesh configuration, plans what should be profiled, compares the plan with what was last profiled, and
 profiles the difference. Does what the Airflow operators do, without Airflow.
 
-Exit codes: 0 fine, 1 failed, 2 bad usage or configuration; `diff --exit-code` gives 3 when something changed.
+Exit codes: 0 fine, 1 failed, 2 bad usage or configuration; with --exit-code, `diff` and `drift` give 3 when there is
+any.
 """
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from profilemesh_airflow.cli.grid import printable
+from profilemesh_airflow.core.profile import OF_ROWS
 from profilemesh_airflow.usecases.outcome import Failed, Profiled, Skipped
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Reporter:
             name = "" if finished else printable(str(event))
             self._bar.update(self._task, completed=self._done, description=name)
         elif isinstance(event, Profiled):
-            found = f"{event.profile.row_count} rows, {len(event.profile.columns)} columns"
+            rows = f"{event.profile.row_count} rows{OF_ROWS.get(event.profile.rows_of, '')}"
+            found = f"{rows}, {len(event.profile.columns)} columns"
             done = f"[{self._done}/{self._total}] {event.ref.key}: {found} in {event.profile.seconds:.1f} s"
             print(done, file=sys.stderr, flush=True)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from profilemesh_airflow.cli.grid import Cell, Grid, show
+from profilemesh_airflow.cli.grid import Cell, Grid, printable, show
+from profilemesh_airflow.core.diff import Reason
 from profilemesh_airflow.core.plan import METRICS
+from profilemesh_airflow.core.profile import OF_ROWS
+from profilemesh_airflow.core.wording import to_the_second
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from profilemesh_airflow.core.diff import Diff, Reason
+    from profilemesh_airflow.core.diff import Diff
     from profilemesh_airflow.core.plan import Partition, Plan, PlanEntry, Sampling
+    from profilemesh_airflow.usecases.lock import LockChange
     from profilemesh_airflow.usecases.outcome import Failed, Profiled, Skipped
     from profilemesh_airflow.usecases.replay import Reopened
     from profilemesh_airflow.usecases.status import TableStatus
@@ -43,6 +45,15 @@ def show_plan(plan: Plan) -> None:
     show(Grid(headers, [_plan_row(entry) for entry in plan.entries]))
 
 
+def show_lock(lock: LockChange) -> None:
+    """Print what is new in the lock file."""
+    for sign, keys in (("+", lock.added), ("-", lock.removed)):
+        for key in keys:
+            click.echo(f"{sign} {key}")
+    outcome = "written" if lock.written else "is not up to date" if lock.changed else "is up to date"
+    click.echo(printable(f"{lock.file}: {outcome}"))
+
+
 def show_diff(diff: Diff) -> None:
     """Print a diff: one row a change, with its reasons below each other."""
     rows: list[tuple[Cell, ...]] = [(change.key, _reasons(change.reasons)) for change in diff.changes]
@@ -50,6 +61,23 @@ def show_diff(diff: Diff) -> None:
     if rows:
         show(Grid(("table", "why"), rows))
     _summary({"changed": diff.changes, "removed": diff.removed, "unchanged": diff.unchanged})
+
+
+def show_found_diff(document: Mapping[str, Any]) -> None:
+    """Print the diff that a dry run of a refresh left in Airflow, in the same way."""
+    rows: list[tuple[Cell, ...]] = [
+        (change["table_key"], _reasons(Reason(**reason) for reason in change["reasons"]))
+        for change in document["changes"]
+    ]
+    rows += [(key, "removed") for key in document["removed"]]
+    if rows:
+        show(Grid(("table", "why"), rows))
+    counts = {
+        "changed": len(document["changes"]) + document.get("more_changes", 0),
+        "removed": len(document["removed"]),
+        "unchanged": document["unchanged"],
+    }
+    click.echo(", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no tables")
 
 
 def show_outcomes(profiled: Sequence[Profiled], skipped: Sequence[Skipped], failed: Sequence[Failed]) -> None:
@@ -71,9 +99,9 @@ def show_states(states: Sequence[TableStatus]) -> None:
             status.ref.key,
             status.state,
             *((str(status.queue_place or ""),) if queued else ()),
-            _reasons(status.reasons),
+            _reasons(status.reasons) + ((f"put off: {status.postponed}",) if status.postponed else ()),
             str(status.attempts),
-            _moment(status.last_profiled_at) if status.last_profiled_at else "never",
+            to_the_second(status.last_profiled_at) if status.last_profiled_at else "never",
             status.last_error or "",
         )
         for status in states
@@ -130,15 +158,11 @@ def _sampling(sampling: Sampling | None) -> str:
 
 def _cost(outcome: Profiled) -> tuple[str, str, str]:
     profile = outcome.profile
-    return str(profile.row_count), str(len(profile.columns)), f"{profile.seconds:.2f}"
+    return f"{profile.row_count}{OF_ROWS.get(profile.rows_of, '')}", str(len(profile.columns)), f"{profile.seconds:.2f}"
 
 
 def _reasons(reasons: Iterable[Reason]) -> tuple[str, ...]:
     return tuple(map(str, reasons))
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _tables(tables: Sequence[object]) -> str:

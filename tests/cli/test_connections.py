@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from importlib.util import find_spec
 
 import pytest
+
+from profilemesh_airflow.cli.connections import airflow_connection
+from profilemesh_airflow.core.connection import ConnectionSettings
 
 needs_airflow = pytest.mark.skipif(find_spec("airflow") is None, reason="Airflow is not installed")
 
@@ -44,6 +48,20 @@ def test_a_connection_that_airflow_has_in_its_database_is_found(named):
     (table,) = json.loads(done.stdout)["tables"]
     assert done.returncode == 0, done.stderr
     assert all(table["fingerprint"].values())
+
+
+@needs_airflow
+def test_what_airflow_makes_of_the_logging_does_not_stay(monkeypatch):
+    """Airflow 3.0 shows every message on stdout from then on, those of the store's migrations too."""
+
+    def resolve(conn_id):
+        logging.getLogger().addHandler(logging.StreamHandler(sys.stdout))
+        return ConnectionSettings("sqlite", filepath=conn_id)
+
+    monkeypatch.setattr("profilemesh_airflow.hooks.connections.resolve_connection", resolve)
+    before = logging.getLogger().handlers[:]
+    assert airflow_connection("shop.db").filepath == "shop.db"
+    assert logging.getLogger().handlers == before
 
 
 @needs_airflow

@@ -9,9 +9,9 @@ import pytest
 TABLE = ["table_key", "schema", "table", "asset_uri", "metrics", "partition", "sampling", "fingerprint"]
 FINGERPRINT = ["settings", "schema", "data"]
 REASON = ["kind", "field", "before", "after"]
-PROFILED = ["table_key", "run_id", "row_count", "columns", "seconds", "queries"]
-STATUS = ["table_key", "state", "reasons", "attempts", "last_profiled_at", "last_run_id", "queue_place"]
-RESULTS = ["table_key", "run_id", "profiled_at", "row_count", "origin", "columns"]
+PROFILED = ["table_key", "run_id", "row_count", "rows_of", "rung", "columns", "seconds", "queries"]
+STATUS = ["table_key", "state", "reasons", "attempts", "last_profiled_at", "last_run_id", "queue_place", "postponed"]
+RESULTS = ["table_key", "run_id", "profiled_at", "row_count", "rows_of", "origin", "columns"]
 
 
 @pytest.fixture

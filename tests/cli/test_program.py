@@ -23,7 +23,7 @@ from profilemesh_airflow.exceptions import (
     WarehouseError,
 )
 
-COMMANDS = ["plan", "diff", "profile", "status", "results", "replay", "doctor", "store upgrade"]
+COMMANDS = ["plan", "diff", "profile", "status", "results", "drift", "replay", "doctor", "store upgrade"]
 
 
 class OpenedWorkspace:
@@ -53,11 +53,16 @@ def test_the_help_lists_the_commands_in_the_order_in_which_they_are_needed():
         "plan",
         "diff",
         "profile",
+        "explain",
         "status",
         "results",
+        "drift",
+        "refresh",
+        "watch",
         "replay",
         "doctor",
         "store",
+        "import-cursor",
     ]
 
 
@@ -68,7 +73,7 @@ def test_every_command_takes_a_configuration_and_a_format(command):
     assert result.exit_code == 0
     assert "-c, --config PATH" in result.stdout
     assert "PROFILEMESH_CONFIG" in result.stdout
-    assert "--format [text|json]" in result.stdout
+    assert "--format [text|json" in result.stdout
 
 
 def test_the_version_is_that_of_the_package():

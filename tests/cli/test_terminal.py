@@ -46,7 +46,7 @@ def test_a_terminal_gets_colours_a_bar_and_every_letter_of_a_long_name(shop):
 
     code, shown = on_a_terminal("profile", columns=70)
     assert code == 1
-    assert "planning 3 tables" in shown
+    assert "planning" in shown
     assert re.search(r"[━╸]+\S* *\S*3/3", shown)
     assert "2 profiled, 1 failed" in shown
 
