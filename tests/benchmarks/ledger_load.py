@@ -39,7 +39,7 @@ from tests.benchmarks.by_hand import ByHand
 from tests.benchmarks.profile_flights import postgres_database, sqlite_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from profilemesh_airflow.store import Ledger
 
@@ -174,14 +174,14 @@ def crowd(
     return Crowd(len(keys) / seconds, 1000 * sum(cpu for _, cpu in answers) / len(keys))
 
 
-def settle(settings: ConnectionSettings, plan: dict[str, PlanEntry]) -> None:
+def settle(settings: ConnectionSettings, plan: Mapping[str, PlanEntry], identity: Identity = IDENTITY) -> None:
     """Give every table a baseline, past the ledger: what is measured is not how the tables came to have one."""
     with Store(settings) as store:
         store.ensure()
     now, database = datetime.now(timezone.utc), Database(settings)
     rows = [
         {
-            **identity_columns(IDENTITY),
+            **identity_columns(identity),
             **table_columns(entry.ref),
             **fingerprint_columns(entry),
             **document_columns(entry),
