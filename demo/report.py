@@ -29,12 +29,17 @@ class TableRun:
     @property
     def kinds(self) -> set[str]:
         """The kinds of reasons it was profiled for."""
-        return {reason["kind"] for reason in self.event["reasons"]}
+        return {reason["kind"] for reason in self._differences}
 
     @property
     def why(self) -> str:
         """The reasons it was profiled for, in words."""
-        return "; ".join(map(in_words, self.event["reasons"]))
+        return "; ".join(map(in_words, self._differences))
+
+    @property
+    def _differences(self) -> list[Mapping[str, Any]]:
+        # Who asked for the look is the same for all of them.
+        return [reason for reason in self.event["reasons"] if reason["kind"] != "requested"]
 
 
 def in_words(reason: Mapping[str, Any]) -> str:

@@ -35,17 +35,6 @@ class AirflowApi(airflow_api.AirflowApi):
             return {}
         return {name: _status(name, part, since) for name, part in parts.items()}
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None) -> str:
-        """Start a run by hand; returns its id."""
-        body = {"logical_date": None, "conf": dict(conf or {})}
-        run_id: str = self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"]
-        return run_id
-
-    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """One run."""
-        run: dict[str, Any] = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
-        return run
-
     def runs(self, dag_id: str = "~") -> list[dict[str, Any]]:
         """The runs of one DAG, or of all, oldest first."""
         path = f"/api/v2/dags/{dag_id}/dagRuns"
@@ -71,16 +60,6 @@ class AirflowApi(airflow_api.AirflowApi):
             if time.monotonic() > deadline:
                 raise AirflowError(f"run {run_id} of {dag_id} is {run['state']} after {timeout:.0f} s")
             time.sleep(_POLL_SECONDS)
-
-    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The task instances of a run."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        return list(self.pages(path, "task_instances"))
-
-    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """A value that a task left behind."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        return self.call("GET", path, params={"deserialize": "true"})["value"]
 
     def triggering_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The asset events that a run was started by."""

@@ -144,6 +144,8 @@ def _write_config(overrides: Mapping[str, Mapping[str, Any]]) -> None:
         "environment": "demo",
         "source": {"type": "sqlite", "name": "nycflights13", "filepath": str(DATABASE)},
         "profiling": {"tables": [{"table": table, **overrides.get(table, {})} for table in data.TABLES]},
+        # What runs here, the demo starts.
+        "airflow": {"watch": {"enabled": False}},
     }
     written = CONFIG.with_suffix(".new")
     written.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")

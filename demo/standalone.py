@@ -14,6 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from demo.processes import Session, signals_held_back, start_session
 from demo.rest import AirflowApi, AirflowError
 
@@ -38,7 +40,7 @@ _FOREIGN_PREFIXES = ("AIRFLOW_", "PROFILEMESH_", "PYTHON", "VIRTUAL_ENV", "_AIRF
 # A log server listens on every network interface, whatever is configured; on one machine nobody needs it.
 _WRAPPER = """#!/bin/sh
 case "$1" in
-    scheduler | triggerer) exec {airflow} "$@" --skip-serve-logs ;;
+    {quiet}) exec {airflow} "$@" --skip-serve-logs ;;
     *) exec {airflow} "$@" ;;
 esac
 """
@@ -55,6 +57,7 @@ class Standalone:
     :param database_url: SQLAlchemy URL of the metadata database; a SQLite file in ``home`` by default.
     :param env: more environment variables for Airflow, stronger than the ones made here.
     :param components: :data:`STANDALONE`, or :data:`SEPARATE`.
+    :param log_servers: the components that take ``--skip-serve-logs``.
     :param parallelism: how many tasks run at a time.
     :param parse_seconds: after how many seconds DAG files are looked for, and parsed again.
     """
@@ -68,6 +71,7 @@ class Standalone:
         database_url: str | None = None,
         env: Mapping[str, str] | None = None,
         components: Sequence[str] = STANDALONE,
+        log_servers: Sequence[str] = ("scheduler", "triggerer"),
         parallelism: int = 4,
         parse_seconds: int = 5,
     ) -> None:
@@ -77,6 +81,7 @@ class Standalone:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.api = AirflowApi(self.url, USERNAME, self.password)
         self._bin = (bin_folder or Path(sys.executable).parent).absolute()
+        self._log_servers = tuple(log_servers)
         self._wrappers = self.home / "bin"
         self._running: dict[str, tuple[subprocess.Popen[bytes], Session]] = {}
         self._seen_parts: set[int] = set()
@@ -109,9 +114,16 @@ class Standalone:
         """
         self._write_files()
         if self.components != STANDALONE:
-            self.run_command("db", "migrate")
+            self.migrate()
         for component in self.components:
             self.start_component(component)
+
+    def migrate(self) -> None:
+        """Bring the metadata database up to date.
+
+        :raises AirflowError: it cannot be.
+        """
+        self.run_command("db", "migrate")
 
     def start_component(self, component: str) -> None:
         """Start one component, at first or again."""
@@ -197,6 +209,11 @@ class Standalone:
         self._running.clear()
         self._seen_parts.clear()
 
+    def kill(self) -> None:
+        """End everything that was started here at once (SIGKILL), where nobody needs what it leaves behind."""
+        for component in list(self._running):
+            self.kill_component(component)
+
     def sessions(self) -> list[Session]:
         """The processes that run now, for whoever has to end them when this program no longer can."""
         return [session for _, session in self._running.values()]
@@ -220,7 +237,10 @@ class Standalone:
     def _write_files(self) -> None:
         self._wrappers.mkdir(parents=True, exist_ok=True)
         wrapper = self._wrappers / "airflow"
-        wrapper.write_text(_WRAPPER.format(airflow=shlex.quote(str(self._bin / "airflow"))), encoding="utf-8")
+        wrapper.write_text(
+            _WRAPPER.format(airflow=shlex.quote(str(self._bin / "airflow")), quiet=" | ".join(self._log_servers)),
+            encoding="utf-8",
+        )
         wrapper.chmod(0o755)
         passwords = self.home / "passwords.json"
         passwords.touch(mode=0o600)
@@ -237,10 +257,18 @@ class Standalone:
                 raise AirflowError(f"airflow {component} ended with {ended}\n{self.log_tail()}")
             if self.components == STANDALONE:
                 # When one of its parts dies, `airflow standalone` itself goes on as if nothing had happened.
-                parts = {child.pid for child in session.children()}
-                if self._seen_parts - parts:
+                children = session.children()
+                if self._seen_parts - {child.pid for child in children}:
                     raise AirflowError(f"a part of airflow {component} has ended\n{self.log_tail()}")
-                self._seen_parts |= parts
+                self._seen_parts |= {child.pid for child in children if _is_part(child)}
+
+
+def _is_part(process: psutil.Process) -> bool:
+    """Whether it was started as one of Airflow's components; what is imported starts programs of its own, too."""
+    try:
+        return not set(SEPARATE).isdisjoint(process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def free_port() -> int:
@@ -275,6 +303,8 @@ def _settings(home: Path, dags: Path, url: str, database_url: str | None) -> dic
         "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url or f"sqlite:///{home / 'airflow.db'}",
+        # A server that has just started, on a busy machine, may take longer than the usual 5 s for its first answers.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

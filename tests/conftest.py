@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -15,9 +16,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from profilemesh_airflow.core.connection import ConnectionSettings
+from tests.examples import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # Airflow makes its home when it is imported, so this comes before any test module. Nothing of the user's is touched.
 _HOME = tempfile.mkdtemp(prefix="profilemesh-home-")
@@ -30,8 +32,8 @@ os.environ.pop("PROFILEMESH_CONFIG", None)
 
 
 # A slow moment of the machine is no failure. Elsewhere than in CI, every run tries other examples.
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("here", deadline=None, max_examples=examples(100))
+settings.register_profile("ci", deadline=None, max_examples=examples(100), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
@@ -119,3 +121,14 @@ def mysql_database(mysql_url: str) -> Iterator[ConnectionSettings]:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}"))
         admin.dispose()
+
+
+@pytest.fixture
+def add_connection(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Has Airflow know a connection, of type ``profilemesh`` unless another is given; returns its id."""
+
+    def add(conn_id: str = "pm", **fields: Any) -> str:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "profilemesh", **fields}))
+        return conn_id
+
+    return add

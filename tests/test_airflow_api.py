@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from profilemesh_airflow.airflow_api import AirflowApi
-from profilemesh_airflow.exceptions import AirflowApiError, ConfigError
-from tests.stub_airflow import TOKEN, StubAirflow
+from profilemesh_airflow.exceptions import AirflowApiError, AirflowUnavailableError, ConfigError, NotInAirflowError
+from tests.stub_airflow import BASIC, TOKEN, StubAirflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +124,7 @@ HTML = b"<!DOCTYPE html><html>\n<body>long page</body></html>"
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ((403, {}, b'{"detail": "Forbidden"}'), "403 Forbidden; give a user who may read"),
+        ((403, {}, b'{"detail": "Forbidden"}'), "403 Forbidden; give the token or the login of a user who may do that"),
         ((404, {}, HTML), "404 Not Found; is this the address of the api-server"),
         ((422, {}, b'{"detail": [{"msg": "bad"}]}'), r"422 \[\{'msg': 'bad'\}\]$"),
         ((500, {}, b"boom\nat line 1"), "500 boom at line 1$"),
@@ -243,3 +243,56 @@ def test_an_environment_that_does_not_let_anybody_be_asked_is_an_error_that_name
 def test_tls_where_there_is_none_says_so(airflow: StubAirflow) -> None:
     with pytest.raises(AirflowApiError, match=r"there is no TLS at this address: begin it with http$"):
         AirflowApi(airflow.url.replace("http:", "https:")).version()
+
+
+class TestRuns:
+    """What is asked of DAGs and their runs, of either release."""
+
+    @pytest.mark.parametrize(("release", "asked"), [(3, "POST /auth/token"), (2, "GET /api/v1/version")])
+    def test_a_run_is_started_and_looked_at(self, release: int, asked: str) -> None:
+        with StubAirflow(release=release) as airflow, admin(airflow) as api:
+            airflow.add_dag("dag")
+            airflow.on_trigger = lambda conf: ("failed", {"look": "failed"}, {"return_value": [[conf["x"], None]]})
+
+            assert api.trigger("dag", {"x": 1}) == "manual__1"
+            assert api.run("dag", "manual__1")["state"] == "failed"
+            assert [task["task_id"] for task in api.task_instances("dag", "manual__1")] == ["look"]
+            assert api.xcom("dag", "manual__1", "look") == [[1, None]]
+            assert asked in airflow.asked
+            # Airflow 2 refuses a key that it does not know.
+            assert ("logical_date" in airflow.started[0]) == (release == 3)
+
+    def test_airflow_2_is_told_the_login_itself_and_it_is_never_shown(self) -> None:
+        with StubAirflow(release=2) as airflow:
+            airflow.add_dag("dag")
+            assert admin(airflow).dag("dag")["dag_id"] == "dag"
+            with pytest.raises(AirflowApiError, match="auth_backends needs airflow") as caught:
+                admin(airflow, "mistaken").dag("dag")
+            assert "mistaken" not in str(caught.value)
+            airflow.canned["/api/v1/dags/dag"] = (500, {}, BASIC.encode())
+            with pytest.raises(AirflowUnavailableError) as shown:
+                admin(airflow).dag("dag")
+            assert BASIC.partition(" ")[2] not in str(shown.value)
+
+    def test_a_dag_that_is_not_there_is_told_from_other_troubles(self, airflow: StubAirflow) -> None:
+        with pytest.raises(NotInAirflowError):
+            admin(airflow).dag("gone")
+
+    @pytest.mark.parametrize(
+        ("status", "passes"), [(500, True), (502, True), (503, True), (429, True), (403, False), (422, False)]
+    )
+    def test_what_may_pass_is_told_from_what_does_not(self, airflow: StubAirflow, status: int, passes: bool) -> None:
+        airflow.canned["/api/v2/dags/dag"] = (status, {}, b"{}")
+        with pytest.raises(AirflowApiError) as caught:
+            admin(airflow).dag("dag")
+        assert isinstance(caught.value, AirflowUnavailableError) == passes
+
+
+def test_a_note_is_written_where_there_is_none_and_nobodys_own_is_written_over(airflow: StubAirflow) -> None:
+    mine, theirs = (f"/api/v2/dags/d%2F1/dagRuns/{run}" for run in ("manual__1%2B00%3A00", "other"))
+    airflow.notes = {mine: None, theirs: "do not touch"}
+    with admin(airflow) as api:
+        assert api.note_run("d/1", "manual__1+00:00", "why") is True
+        assert api.note_run("d/1", "manual__1+00:00", "why else") is False
+        assert api.note_run("d/1", "other", "why") is False
+    assert airflow.notes == {mine: "why", theirs: "do not touch"}

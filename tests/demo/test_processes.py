@@ -63,7 +63,9 @@ def test_nothing_of_a_session_outlives_its_end(start: Start, program: str) -> No
     session.end(grace=1)
     process.wait()
     assert session.members() == []
-    assert [member for member in members if member.is_running() and member.status() != psutil.STATUS_ZOMBIE] == []
+    # One that was killed may take a moment to be gone.
+    _, left = psutil.wait_procs(members, timeout=20)
+    assert [member for member in left if member.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_what_heeds_nothing_is_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +92,7 @@ def test_a_program_heeds_sigint_even_where_it_is_ignored_around_it(start: Start)
     finally:
         signal.signal(signal.SIGINT, before)
     session.ask_to_end()
-    assert process.wait(timeout=10) != 0
+    assert process.wait(timeout=60) != 0
 
 
 def test_the_process_of_somebody_else_with_the_same_id_is_left_alone(start: Start) -> None:

@@ -38,7 +38,9 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(airflow: StubAirflow
 
 
 def test_an_error_names_the_call_and_the_answer(airflow: StubAirflow) -> None:
-    with pytest.raises(AirflowError, match=rf"GET {airflow.url}/api/v2/dags/x/dagRuns/y: 404 .*no such thing"):
+    with pytest.raises(
+        AirflowError, match=rf"GET {airflow.url}/api/v2/dags/x/dagRuns/y: 404 The DAG with ID: .x. was not found"
+    ):
         admin(airflow).run("x", "y")
 
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from demo.rest import AirflowError
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 TELLS_ITS_ARGUMENTS = '#!/bin/sh\necho "called with: $*"\nexec sleep 60\n'
 STAYS = '#!/bin/sh\ntest "$1" = db || exec sleep 60\n'
 ENDS = '#!/bin/sh\necho "cannot go on"\nexit 3\n'
-PART_ENDS = "#!/bin/sh\nsleep 1 &\nsleep 60 &\nwait\n"
+PART_ENDS = '#!/bin/sh\ntest "$1" = scheduler && sleep 2 && exit\n"$0" scheduler &\nsleep 60\n'
+HELPER_ENDS = "#!/bin/sh\nsleep 1 &\nexec sleep 60\n"
 
 
 def make(folder: Path, program: str, **options: object) -> Standalone:
@@ -27,6 +30,14 @@ def make(folder: Path, program: str, **options: object) -> Standalone:
     airflow.write_text(program)
     airflow.chmod(0o755)
     return Standalone(folder / "home", folder / "dags", bin_folder=bin_folder, **options)  # type: ignore[arg-type]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    end = monotonic() + seconds
+    while not (found := condition()):
+        assert monotonic() < end
+        sleep(0.01)
+    return found
 
 
 def test_no_part_starts_a_log_server(tmp_path: Path) -> None:
@@ -52,7 +63,7 @@ def test_a_process_that_ends_is_an_error_with_the_end_of_its_log(tmp_path: Path)
         make(tmp_path, ENDS) as airflow,
         pytest.raises(AirflowError, match=r"standalone ended with 3\n(.*\n)*cannot go"),
     ):
-        airflow.wait_healthy(timeout=20)
+        airflow.wait_healthy(timeout=120)
 
 
 def test_a_part_that_dies_under_a_parent_that_goes_on_is_an_error(tmp_path: Path) -> None:
@@ -60,7 +71,16 @@ def test_a_part_that_dies_under_a_parent_that_goes_on_is_an_error(tmp_path: Path
         make(tmp_path, PART_ENDS) as airflow,
         pytest.raises(AirflowError, match="a part of airflow standalone has ended"),
     ):
-        airflow.wait_healthy(timeout=20)
+        airflow.wait_healthy(timeout=120)
+
+
+def test_other_programs_that_it_starts_may_end(tmp_path: Path) -> None:
+    with make(tmp_path, HELPER_ENDS) as airflow:
+        ((_, session),) = airflow._running.values()
+        seen = wait_for(session.children)
+        while seen[0].is_running() and seen[0].status() != psutil.STATUS_ZOMBIE:
+            airflow.check()
+        airflow.check()
 
 
 def test_an_airflow_that_never_gets_healthy_is_an_error_that_names_the_parts(tmp_path: Path) -> None:
@@ -69,6 +89,14 @@ def test_an_airflow_that_never_gets_healthy_is_an_error_that_names_the_parts(tmp
         pytest.raises(AirflowError, match="not healthy after 0 s: meta"),
     ):
         airflow.wait_healthy(timeout=0)
+
+
+def test_what_nobody_needs_any_more_ends_at_once(tmp_path: Path) -> None:
+    with make(tmp_path, STAYS, components=SEPARATE) as airflow:
+        sessions = airflow.sessions()
+        airflow.kill()
+        assert (len(sessions), airflow.sessions()) == (4, [])
+        assert not any(session.members() for session in sessions)
 
 
 def test_a_failed_migration_is_an_error_and_starts_nothing(tmp_path: Path) -> None:

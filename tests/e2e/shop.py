@@ -182,7 +182,8 @@ def open_shop(
             "source": {"name": "shop", **_connection(profiled)},
             "storage": {"connection": _connection(url.set(database=names["store"]))},
             "profiling": {"tables": tables},
-            "airflow": dict(airflow or {}),
+            # What runs here, the tests start.
+            "airflow": {"watch": {"enabled": False}, **(airflow or {})},
         }
         config.write_text(yaml.safe_dump(document))
         standalone = Standalone(
@@ -199,6 +200,7 @@ def open_shop(
             table_dags = {profiling_dag_id("profilemesh_profile", Identity("e2e", "shop"), ref) for ref in refs}
             standalone.wait_for_dags({REFRESH, *table_dags})
             yield Shop(standalone, **engines, config=config, reader=reader)
+            standalone.kill()
     finally:
         for engine in engines.values():
             engine.dispose()
