@@ -1,7 +1,7 @@
 """This profiler beside baselinr 0.9.0, a plain scan, and every value sent once; each in a process of its own.
 
 ``python -m tests.benchmarks.against_baselinr [--rows 1000000] [--runs 3]`` from the root of the repository, on a quiet
-machine; it needs ``uv``, which makes baselinr an environment of its own. PostgreSQL is the server of
+machine; baselinr gets an environment of its own. PostgreSQL is the server of
 ``PROFILEMESH_TEST_POSTGRES_URL``, or else an embedded one. Times are those of the fastest run; baselinr, which takes
 far longer, runs once.
 """
@@ -17,6 +17,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from uv import find_uv_bin
 
 from profilemesh_airflow.warehouse import Warehouse
 from tests.benchmarks.mixed import load_mixed
@@ -47,10 +49,10 @@ GOALS = {
 
 def baselinr_python(folder: str) -> str:
     """An environment with baselinr in it."""
-    environment = f"{folder}/baselinr"
-    subprocess.run(["uv", "venv", "--quiet", environment], check=True)
+    uv, environment = find_uv_bin(), f"{folder}/baselinr"
+    subprocess.run([uv, "venv", "--quiet", environment], check=True)
     python = f"{environment}/bin/python"
-    subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *BASELINR], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *BASELINR], check=True)
     return python
 
 
