@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from profilemesh_airflow.warehouse.bins import histogram
 from profilemesh_airflow.warehouse.double import as_double, ratio
 from profilemesh_airflow.warehouse.errors import StatementError
+from profilemesh_airflow.warehouse.kinds import Kind
 from profilemesh_airflow.warehouse.moments import between, is_finite
 from profilemesh_airflow.warehouse.shape import edges_of, frame_of, keep_deviation
 from profilemesh_airflow.warehouse.subject import DISTINCT
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 #: What sums over the values tell.
 _MOMENTS = {"mean", "stddev"}
+
+#: The square of so small a difference is a double of all its digits, as are those of 1e-13 of it.
+_NO_SQUARE_VANISHES = 1e-140
 
 
 def study_values(lane: Lane, relation: Relation, subject: Subject, dialect: Dialect) -> None:
@@ -107,9 +111,16 @@ def _without_asking(subject: Subject, irregular: bool) -> dict[str, Any]:
     if is_finite(average):
         known["mean"] = average
     deviation = subject.measured.get("deviation")
-    if is_finite(deviation) and not irregular:
+    if is_finite(deviation) and not irregular and _is_told(subject, low, high):
         known["stddev"] = deviation
     return known
+
+
+def _is_told(subject: Subject, low: Any, high: Any) -> bool:
+    """Whether the database's own standard deviation is right: of doubles, that no square vanishes."""
+    if subject.kind is not Kind.FLOAT:
+        return True
+    return is_finite(low) and is_finite(high) and float(high) - float(low) > _NO_SQUARE_VANISHES
 
 
 def questions_of(subject: Subject) -> set[str]:

@@ -32,11 +32,14 @@ MAX_COLUMNS = 8
 MAX_BINS = 40
 
 
-def pack(subjects: Iterable[Subject], estimate: Callable[[Subject], float | None]) -> list[list[Subject]]:
+def pack(
+    subjects: Iterable[Subject], estimate: Callable[[Subject], float | None], combinations: int = COMBINATIONS
+) -> list[list[Subject]]:
     """Which columns to look at together: as many as there are few combinations of; every column is in one pack.
 
     :param estimate: about how many distinct values a column has; none where nobody knows, or where it is to stay
         alone.
+    :param combinations: as many a pack may have.
     """
     packs: list[list[Subject]] = []
     alone: list[list[Subject]] = []
@@ -45,14 +48,14 @@ def pack(subjects: Iterable[Subject], estimate: Callable[[Subject], float | None
     for number, subject in sorted(known, key=lambda pair: pair[0] or 0):
         # NULL is one more.
         values = None if number is None else number + 1
-        if values is None or values * 2 > COMBINATIONS:
+        if values is None or values * 2 > combinations:
             alone.append([subject])
         elif packs and values <= room and len(packs[-1]) < MAX_COLUMNS:
             packs[-1].append(subject)
             room /= values
         else:
             packs.append([subject])
-            room = COMBINATIONS / values
+            room = combinations / values
     return packs + alone
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from profilemesh_airflow.warehouse.binned import COMBINATIONS as MAX_BIN_COMBINATIONS, study_bins
 from profilemesh_airflow.warehouse.estimates import conclude, ranked_rows, row_targets, some_rows, value_targets
 from profilemesh_airflow.warehouse.groups import conclude_from_scan, questions_of, study_numbers, study_values
 from profilemesh_airflow.warehouse.joint import MAX_BINS, at_most, pack, study_together
@@ -102,8 +103,17 @@ class Pushdown:
         for subject in numbers:
             conclude_from_scan(subject, subject in irregular)
         study = partial(study_numbers, bins=self._settings.histogram_bins, irregular=irregular)
-        late = self._look(relation, (subject for subject in numbers if questions_of(subject)), study, irregular)
+        to_bin = [s for s in numbers if questions_of(s) == {"histogram"} and s not in irregular]
+        to_group = (s for s in numbers if questions_of(s) and s not in to_bin)
+        late = [*self._bin(relation, to_bin, study), *self._look(relation, to_group, study, irregular)]
         self._lanes.wait(chain(early, late, ranks))
+
+    def _bin(self, relation: Relation, subjects: Sequence[Subject], study: Callable[..., None]) -> list[Future[None]]:
+        """Count how many values are in each bin, together where there are few combinations."""
+        bins = self._settings.histogram_bins
+        packs = pack(subjects, lambda _: bins, MAX_BIN_COMBINATIONS)
+        together = partial(study_bins, bins=bins)
+        return [self._lanes.submit(self._study, relation, some, together, study) for some in packs]
 
     def _count_early(self, relation: Relation, subjects: Sequence[Subject]) -> list[Future[None]]:
         """Count distinct values: by sorting several columns in one scan, or by grouping."""
@@ -142,7 +152,8 @@ class Pushdown:
         """Have columns looked at by their distinct values: together where there are few, else by ``study`` each."""
         packs = pack(subjects, lambda subject: self._values_of(subject) if self._joins(subject, irregular) else None)
         self.joined += [[subject.column.name for subject in some] for some in packs if len(some) > 1]
-        return [self._lanes.submit(self._study, relation, some, study) for some in packs]
+        together = partial(study_together, bins=self._settings.histogram_bins)
+        return [self._lanes.submit(self._study, relation, some, together, study) for some in packs]
 
     def _joins(self, subject: Subject, irregular: Collection[Subject]) -> bool:
         """Whether a column can be looked at with others."""
@@ -157,8 +168,15 @@ class Pushdown:
         known = (self._values.get(subject.column.name), at_most(subject))
         return min((number for number in known if number is not None), default=None)
 
-    def _study(self, lane: Lane, relation: Relation, subjects: list[Subject], study: Callable[..., None]) -> None:
+    def _study(
+        self,
+        lane: Lane,
+        relation: Relation,
+        subjects: list[Subject],
+        together: Callable[..., list[Subject]],
+        alone: Callable[..., None],
+    ) -> None:
         if len(subjects) > 1:
-            subjects = study_together(lane, relation, subjects, self._dialect, self._settings.histogram_bins)
+            subjects = together(lane, relation, subjects, self._dialect)
         for subject in subjects:
-            study(lane, relation, subject, self._dialect)
+            alone(lane, relation, subject, self._dialect)

@@ -21,6 +21,9 @@ _LENGTHS = frozenset({"min_length", "max_length", "avg_length"})
 #: Metrics that the first scan answers under their own name.
 PLAIN = ("min_text", "max_text", "zero_count", "negative_count", "empty_count", "true_count", "false_count")
 
+#: Metrics of texts that their hashes answer.
+TOLD_BY_HASH = DISTINCT | _NULLS | {"count"}
+
 #: Metrics that one scan of the table answers, all together.
 ONE_SCAN = frozenset({"count", "min", "max", "mean", *_NULLS, *_LENGTHS, *PLAIN})
 
@@ -69,7 +72,7 @@ class Subject:
             "low": "min" in wanted or spread,
             "high": "max" in wanted or spread,
             "average": wanted & {"mean", "stddev"},
-            "deviation": self.by_hash and "stddev" in wanted,
+            "deviation": self.key is not None and "stddev" in wanted,
             **{name: name in wanted and not self.lengths_from_groups for name in sorted(_LENGTHS)},
             **{name: name in wanted for name in PLAIN},
         }

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from uv import find_uv_bin
 
 from profilemesh_airflow.warehouse import Warehouse
@@ -64,9 +65,17 @@ def command(way: str, settings: ConnectionSettings, table: str, baselinr: str) -
     return [sys.executable, "-m", "tests.benchmarks.contenders", way, json.dumps(given), table]
 
 
+def postmaster_of(settings: ConnectionSettings) -> int | None:
+    """The first process of a PostgreSQL server on this machine."""
+    if settings.type != "postgres":
+        return None
+    with Warehouse(settings) as warehouse:
+        ((backend,),) = Database(settings, warehouse).ask("SELECT pg_backend_pid()")
+        return psutil.Process(backend).ppid()
+
+
 def measure(way: str, settings: ConnectionSettings, table: str, baselinr: str) -> dict[str, Any]:
-    database = settings.database if settings.type == "postgres" else None
-    with ServerCpu(database) as server:
+    with ServerCpu(postmaster_of(settings)) as server:
         done = subprocess.run(command(way, settings, table, baselinr), check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     if found.get("failed"):

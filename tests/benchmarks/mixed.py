@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 #: Column names to types, of PostgreSQL and of SQLite.
 COLUMNS = {
     "id": ("bigint", "INTEGER"),
-    "customer_id": ("integer", "INTEGER"),
+    "customer_id": ("int", "INTEGER"),
     "qty": ("smallint", "INTEGER"),
-    "store_id": ("integer", "INTEGER"),
+    "store_id": ("int", "INTEGER"),
     "score": ("double precision", "REAL"),
     "ratio": ("real", "REAL"),
     "price": ("numeric(12,2)", "NUMERIC"),

@@ -1,49 +1,48 @@
-"""How much CPU a PostgreSQL server on this machine spends for one database."""
+"""How much CPU a PostgreSQL server on this machine spends.
+
+The kernel adds up, for the server's first process, what its children spent, once they have ended: every connection and
+every parallel worker, however short. So nothing else may use that server meanwhile.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from threading import Event, Thread
+import time
+from typing import TYPE_CHECKING
 
 import psutil
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 _INTERVAL = 0.02
 
 
 class ServerCpu:
-    """Within the context, adds up the CPU seconds of the server's processes for ``database``."""
+    """Within the context, what the connections that begin and end in it spend.
 
-    def __init__(self, database: str | None) -> None:
-        self._database = database
-        self._seconds: dict[int, float] = {}
-        self._over = Event()
-        self._watcher = Thread(target=self._watch, daemon=True)
+    :param postmaster: process id of the server's first process; none where there is no server to watch.
+    :ivar seconds: user and system time; none without a server.
+    """
+
+    def __init__(self, postmaster: int | None) -> None:
+        self._server = None if postmaster is None else psutil.Process(postmaster)
+        self.seconds: float | None = None
 
     def __enter__(self) -> ServerCpu:
-        self._watcher.start()
+        if self._server is not None:
+            self._before, self._spent_before = {child.pid for child in self._server.children()}, self._spent()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._watcher.join()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is None:
+            return
+        while {child.pid for child in self._server.children()} - self._before:
+            time.sleep(_INTERVAL)
+        self.seconds = self._spent() - self._spent_before
 
-    @property
-    def seconds(self) -> float | None:
-        """What was spent so far."""
-        return sum(self._seconds.values()) if self._seconds else None
-
-    def _watch(self) -> None:
-        known: dict[int, psutil.Process] = {}
-        while self._database and not self._over.wait(_INTERVAL):
-            for pid in set(psutil.pids()) - known.keys():
-                with suppress(psutil.Error):
-                    known[pid] = psutil.Process(pid)
-            for pid, process in known.items():
-                with suppress(psutil.Error):
-                    if pid in self._seconds or self._is_ours(process):
-                        times = process.cpu_times()
-                        self._seconds[pid] = times.user + times.system
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        title = " ".join(process.cmdline())
-        return title.startswith("postgres:") and f" {self._database} " in title
+    def _spent(self) -> float:
+        assert self._server is not None
+        times = self._server.cpu_times()
+        return float(times.children_user + times.children_system)

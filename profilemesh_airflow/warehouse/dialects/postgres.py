@@ -308,7 +308,7 @@ class PostgresDialect(Dialect):
 
     def sorting_key(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[Any] | None:
         """Texts and exact numbers sort slowly: their hash instead."""
-        return _hash(value, kind) if kind in (Kind.TEXT, Kind.DECIMAL) else super().sorting_key(value, kind)
+        return hash_of(value, kind) if kind in (Kind.TEXT, Kind.DECIMAL) else super().sorting_key(value, kind)
 
     def bin_number(self, value: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.ColumnElement[int]:
         """``width_bucket`` makes the same search, and takes the value once."""
@@ -318,7 +318,7 @@ class PostgresDialect(Dialect):
     def value_hash(self, value: sa.ColumnElement[Any], column: Column, kind: Kind) -> sa.ColumnElement[int]:
         """The hashes of hash indexes; of types that have none of their own here, that of the text."""
         has_none = kind is Kind.TEMPORAL and not column.type.startswith(("date", "timestamp"))
-        return _hash(value, Kind.TEXT if has_none else kind)
+        return hash_of(value, Kind.TEXT if has_none else kind)
 
     def finite(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[bool]:
         """A decimal is compared with decimals, so that it is not converted."""
@@ -362,11 +362,11 @@ def _info(ref: TableRef, rows: list[Any]) -> TableInfo:
     )
 
 
-def _hash(value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[int]:
-    """A hash of 64 bits, equal for equal values."""
+def hash_of(value: sa.ColumnElement[Any], kind: Kind, seed: int = 0) -> sa.ColumnElement[int]:
+    """SQL for a hash of 64 bits, equal for equal values."""
     function, base = _HASHES.get(kind, _HASH_OF_TEXT)
     call: Any = getattr(sa.func, function)
-    hashed: sa.ColumnElement[int] = call(sa.cast(value, base), sa.literal_column("0"), type_=sa.BigInteger)
+    hashed: sa.ColumnElement[int] = call(sa.cast(value, base), sa.literal_column(str(seed)), type_=sa.BigInteger)
     return hashed
 
 

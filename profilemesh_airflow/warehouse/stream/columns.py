@@ -71,20 +71,55 @@ class Numbers:
         return values.astype(np.float64) if values.dtype == np.float32 else values
 
 
-class Texts:
-    """Texts: a hash of each, and what can be told as they pass; themselves only where the most frequent are wanted.
+class Hashes:
+    """Of texts, a hash of each.
 
     :ivar count: how many there are.
-    :ivar letters: how many letters they have together.
     """
 
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.size = 0
-        self.count = self.empty = self.letters = 0
+        self.count = 0
+        self._hashes: list[Array] = []
+
+    def add(self, values: pl.Series) -> None:
+        """Keep a copy of hashes."""
+        self._count(len(values))
+        hashes = np.array(values.to_numpy())
+        self._hashes.append(hashes)
+        self.size += hashes.nbytes
+
+    def merge(self, other: AnyColumn) -> None:
+        """Take over what another reader has."""
+        if not isinstance(other, Hashes):
+            raise UnfitError(SEVERAL_TYPES)
+        self._count(other.count)
+        self._hashes += other._hashes
+
+    def hashes_in_order(self) -> Array:
+        """A hash for each text; they leave this column."""
+        hashes = _joined(self._hashes, np.uint64)
+        hashes.sort()
+        return hashes
+
+    def _count(self, more: int) -> None:
+        self.count += more
+        if self.count > MOST_HASHED:
+            raise UnfitError(f"more than {MOST_HASHED:,} texts")
+
+
+class Texts(Hashes):
+    """Texts: their hashes, and what can be told as they pass; themselves only where the most frequent are wanted.
+
+    :ivar letters: how many letters they have together.
+    """
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__(wish)
+        self.empty = self.letters = 0
         self.lengths: tuple[int, int] | None = None
         self.extremes: tuple[str, str] | None = None
-        self._hashes: list[Array] = []
         self._texts: list[pl.Series] = []
 
     def add(self, values: pl.Series) -> None:
@@ -92,10 +127,7 @@ class Texts:
         present = values.drop_nulls()
         if not len(present):
             return
-        self._count(len(present))
-        hashes = np.array(present.hash(_SEED).to_numpy())
-        self._hashes.append(hashes)
-        self.size += hashes.nbytes
+        super().add(present.hash(_SEED))
         if self.wish.metrics & _LENGTHS:
             self._add_lengths(present.str.len_chars())
         if self.wish.metrics & _EXTREMES:
@@ -110,30 +142,18 @@ class Texts:
         """Take over what another reader has."""
         if not isinstance(other, Texts):
             raise UnfitError(SEVERAL_TYPES)
-        self._count(other.count)
+        super().merge(other)
         self.empty += other.empty
         self.letters += other.letters
-        self._hashes += other._hashes
         self._texts += other._texts
         if other.lengths is not None:
             self._stretch(*other.lengths)
         if other.extremes is not None:
             self._widen(*other.extremes)
 
-    def hashes_in_order(self) -> Array:
-        """A hash for each text; they leave this column."""
-        hashes = _joined(self._hashes, np.uint64)
-        hashes.sort()
-        return hashes
-
     def texts(self) -> pl.Series:
         """All of them, where they were kept."""
         return pl.concat([pl.Series(dtype=pl.String), *self._texts])
-
-    def _count(self, more: int) -> None:
-        self.count += more
-        if self.count > MOST_HASHED:
-            raise UnfitError(f"more than {MOST_HASHED:,} texts")
 
     def _add_lengths(self, lengths: pl.Series) -> None:
         self.letters += int(lengths.sum())
@@ -173,10 +193,10 @@ class Truths:
         self.false += other.false
 
 
-AnyColumn: TypeAlias = Numbers | Texts | Truths
+AnyColumn: TypeAlias = Numbers | Hashes | Truths
 
 #: By the type as polars calls it; all others are numbers.
-_KEPT_AS: dict[str, type[AnyColumn]] = {"Boolean": Truths, "String": Texts}
+_KEPT_AS: dict[str, type[AnyColumn]] = {"Boolean": Truths, "String": Texts, "UInt64": Hashes}
 
 
 def column_of(wish: Wish, dtype: pl.DataType) -> AnyColumn:

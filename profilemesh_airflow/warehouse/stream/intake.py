@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from profilemesh_airflow.warehouse.stream.columns import AnyColumn
-    from profilemesh_airflow.warehouse.stream.source import Wish
+    from profilemesh_airflow.warehouse.stream.source import Batch, Wish
 
-    Part: TypeAlias = Callable[[Any], Generator[Sequence[pl.Series | UnfitError]]]
+    Part: TypeAlias = Callable[[Any], Generator[Batch]]
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Intake:
         self.unfit: dict[int, str] = {}
         self.put_off: set[int] = set()
 
-    def read(self, batches: Iterable[Sequence[pl.Series | UnfitError]]) -> Intake:
+    def read(self, batches: Iterable[Batch]) -> Intake:
         """Take in what comes, until it ends or nothing of it is wanted any more."""
         for batch in batches:
             self._take(batch)
@@ -65,10 +65,10 @@ class Intake:
         for place in {*self.unfit, *self.put_off}:
             self.columns.pop(place, None)
 
-    def _take(self, batch: Sequence[pl.Series | UnfitError]) -> None:
-        self.rows += next((len(values) for values in batch if not isinstance(values, UnfitError)), 0)
+    def _take(self, batch: Batch) -> None:
+        self.rows += batch.rows
         for place in self._wanted[:]:
-            self._guarded(place, partial(self._add, place, batch[place]))
+            self._guarded(place, partial(self._add, place, batch.columns[place]))
         while sum(column.size for column in self.columns.values()) > self._limit:
             largest = max(self.columns, key=lambda place: self.columns[place].size)
             self.put_off.add(largest)
@@ -103,7 +103,7 @@ def look_through(
 ) -> Findings:
     """Read all parts at once, then measure the columns.
 
-    :param parts: each gives some of the rows, in batches of columns.
+    :param parts: each gives some of the rows.
     """
 
     def taken_in(part: Part, by: Any) -> Intake:

@@ -15,7 +15,7 @@ import polars as pl
 from profilemesh_airflow.warehouse.bins import bin_edges, histogram
 from profilemesh_airflow.warehouse.kinds import Kind
 from profilemesh_airflow.warehouse.ranks import TOP, TWENTIETHS
-from profilemesh_airflow.warehouse.stream.columns import BLOCK, Numbers, Texts
+from profilemesh_airflow.warehouse.stream.columns import BLOCK, Hashes, Numbers, Texts
 from profilemesh_airflow.warehouse.stream.source import Found
 from profilemesh_airflow.warehouse.stream.spread import measure_spread
 from profilemesh_airflow.warehouse.stream.times import iso_8601
@@ -36,6 +36,8 @@ def measure(column: AnyColumn, bins: int) -> Found:
     """
     if isinstance(column, Texts):
         return _of_texts(column)
+    if isinstance(column, Hashes):
+        return _of_hashes(column)
     if not isinstance(column, Numbers):
         return _of_truths(column)
     values = column.in_order()
@@ -68,12 +70,15 @@ def _of_truths(column: Truths) -> Found:
     )
 
 
+def _of_hashes(column: Hashes) -> Found:
+    return Found({"non_null": column.count, "distinct": _distinct(column.hashes_in_order())}, hashed=True)
+
+
 def _of_texts(column: Texts) -> Found:
+    found = _of_hashes(column)
     least, greatest = column.lengths or (None, None)
     first, last = column.extremes or (None, None)
-    measured = {
-        "non_null": column.count,
-        "distinct": _distinct(column.hashes_in_order()),
+    found.measured |= {
         "min_length": least,
         "max_length": greatest,
         "avg_length": column.letters / column.count if column.count else None,
@@ -83,8 +88,10 @@ def _of_texts(column: Texts) -> Found:
     }
     if "top_values" in column.wish.metrics:
         numbers = column.texts().alias("value").value_counts(name="number")
-        measured["top_values"] = list(numbers.sort("number", "value", descending=[True, False]).head(TOP).iter_rows())
-    return Found(measured, hashed=True)
+        found.measured["top_values"] = list(
+            numbers.sort("number", "value", descending=[True, False]).head(TOP).iter_rows()
+        )
+    return found
 
 
 def _measure_numbers(found: Found, wish: Wish, values: Array, bins: int) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import adbc_driver_manager
@@ -14,13 +14,14 @@ import pyarrow
 import sqlalchemy as sa
 
 from profilemesh_airflow.drivers import APPLICATION_NAME, CONNECT_TIMEOUT
+from profilemesh_airflow.warehouse.dialects.names import NamedType
 from profilemesh_airflow.warehouse.dialects.postgres import SNAPSHOT
-from profilemesh_airflow.warehouse.double import as_double
 from profilemesh_airflow.warehouse.engine import KEEPALIVES
 from profilemesh_airflow.warehouse.errors import StatementError
 from profilemesh_airflow.warehouse.relation import ALIAS
 from profilemesh_airflow.warehouse.stream.intake import look_through
-from profilemesh_airflow.warehouse.stream.source import Field
+from profilemesh_airflow.warehouse.stream.packing import field_of, is_packed, packing_of, sent
+from profilemesh_airflow.warehouse.stream.source import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -32,41 +33,10 @@ if TYPE_CHECKING:
     from profilemesh_airflow.warehouse.kinds import Kind
     from profilemesh_airflow.warehouse.lanes import Lane, Lanes
     from profilemesh_airflow.warehouse.relation import Relation
-    from profilemesh_airflow.warehouse.stream.source import Findings, Reader, Run, Wish
+    from profilemesh_airflow.warehouse.stream.source import Field, Findings, Reader, Run, Wish
     from profilemesh_airflow.warehouse.subject import Subject
 
 T = TypeVar("T")
-
-#: PostgreSQL counts times from 2000, Arrow from 1970: the greatest and the least number, which stand for the infinite
-#: ones, wrap around when the driver adds the difference.
-_DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000
-
-_INFINITE_DATES = -(2**31) + _DAYS
-_INFINITE_TIMESTAMPS = -(2**63) + _MICROSECONDS
-
-_TIMESTAMP = Field(("Datetime",), 8, infinite=_INFINITE_TIMESTAMPS)
-_TEXT = Field(("String",), 8)
-
-#: The types whose values compare here as they do there, by the server's spelling; none that a user defined.
-_FIELDS = {
-    "smallint": Field(("Int16",), 4),
-    "integer": Field(("Int32", "Int64"), 4),
-    "bigint": Field(("Int64",), 8),
-    "real": Field(("Float32",), 4),
-    "double precision": Field(("Float64",), 8),
-    "text": _TEXT,
-    "character varying": _TEXT,
-    "boolean": Field(("Boolean",), 0),
-    "date": Field(("Date",), 4, infinite=_INFINITE_DATES),
-    "timestamp without time zone": _TIMESTAMP,
-    "timestamp with time zone": _TIMESTAMP,
-}
-
-_LENGTH = re.compile(r"\(\d+\)")
-_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
-
-#: A double holds every decimal number of so many digits.
-_EXACT_DIGITS = 15
 
 #: The bytes of rows that come at a time.
 _BATCH = 4 * 2**20
@@ -76,10 +46,13 @@ _BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
 _RANGES_SINCE = (14,)
 
 #: Pages of a table below which a second reader does not pay.
-_PAGES = 1000
+_MANY_PAGES = 2000
 
-_HALF = """
-SELECT pg_catalog.pg_relation_size({0}) / CAST(current_setting('block_size') AS bigint) / 2
+#: Pages whose values are packed together.
+_PACKED_PAGES = 1024
+
+_SIZE = """
+SELECT pg_catalog.pg_relation_size({0}) / CAST(current_setting('block_size') AS bigint)
 """
 
 
@@ -91,12 +64,7 @@ class PostgresSource:
 
     def field(self, info: TableInfo, column: Column, kind: Kind) -> Field | None:
         """By type, but for texts of a collation under which different ones may be equal."""
-        if column.name in info.details["folded"]:
-            return None
-        if numeric := _NUMERIC.fullmatch(column.type):
-            digits, decimals = map(int, numeric.groups())
-            return Field(("Float64",), 8, decimals=decimals) if digits <= _EXACT_DIGITS else None
-        return _FIELDS.get(_LENGTH.sub("", column.type))
+        return None if column.name in info.details["folded"] else field_of(column.type)
 
     def rows(self, info: TableInfo, relation: Relation, run: Run) -> int | None:
         """The planner's estimate."""
@@ -115,42 +83,88 @@ class PostgresSource:
         limit: float,
         bins: int,
     ) -> Findings:
-        """Two halves of a table at once; of any other relation one reader sends all rows."""
+        """Two halves of a table at once, packed where that is possible; of any other relation one reader sends all."""
 
         def crew(work: Iterable[Callable[[Lane], T]]) -> list[T]:
             return lanes.wait([lanes.submit(piece) for piece in work])
 
-        def part(some: Relation, scans: int) -> Callable[[Lane], Generator[Sequence[pl.Series]]]:
-            statement = some.select(
-                *(_sent(subject, wish).label(f"c{at}") for at, (subject, wish) in enumerate(columns))
-            )
-            return lambda lane: lane.stream(self, lane.text(statement), scans=scans)
+        def part(read: Callable[..., Request], some: range | None, scans: int) -> Callable[[Lane], Generator[Batch]]:
+            return lambda lane: lane.stream(self, read(lane, relation, some, columns), scans=scans)
 
-        (halves,) = lanes.wait([lanes.submit(_halves, info, relation, len(lanes))])
-        parts = [part(some, int(number == 0)) for number, some in enumerate(halves)]
+        (pages,) = lanes.wait([lanes.submit(_pages, info, relation)])
+        packed = pages is not None and all(is_packed(wish) for _, wish in columns)
+        halves = [None] if pages is None else _halves(pages, len(lanes))
+        parts = [part(_packed if packed else _in_rows, some, int(number == 0)) for number, some in enumerate(halves)]
         return look_through(crew, parts, [wish for _, wish in columns], limit, bins)
 
 
-def _sent(subject: Subject, wish: Wish) -> sa.ColumnElement[Any]:
-    """Decimal numbers as doubles: the client would make texts of them, which takes it far longer."""
-    return as_double(subject.value) if wish.field.decimals is not None else subject.value
+@dataclass(frozen=True)
+class Request:
+    """A statement, and what makes rows of the record batches that answer it."""
+
+    statement: str
+    batches: Callable[[Any], Iterable[Batch]]
 
 
-def _halves(lane: Lane, info: TableInfo, relation: Relation, readers: int) -> Sequence[Relation]:
-    """Two relations that have all rows between them, where they can be read as fast as one."""
+def _in_rows(lane: Lane, relation: Relation, pages: range | None, columns: Sequence[tuple[Subject, Wish]]) -> Request:
+    """A field a value; all rows, or those on some pages."""
+    if pages is not None:
+        relation = _between(relation, sa.literal_column(str(pages.start)), sa.literal_column(str(pages.stop)))
+    values = (sent(subject.value, wish).label(f"c{at}") for at, (subject, wish) in enumerate(columns))
+    return Request(
+        lane.text(relation.select(*values)),
+        lambda batch: [Batch(batch.num_rows, [_series(column) for column in batch.columns])],
+    )
+
+
+def _packed(lane: Lane, relation: Relation, pages: range, columns: Sequence[tuple[Subject, Wish]]) -> Request:
+    """A string of bytes a column, for every so many pages."""
+    packings = [packing_of(subject.column.type) for subject, _ in columns]
+    values = [
+        packing.pack(sent(subject.value, wish)).label(f"c{at}")
+        for at, (packing, (subject, wish)) in enumerate(zip(packings, columns, strict=True))
+    ]
+    first = sa.func.generate_series(pages.start, pages.stop - 1, _PACKED_PAGES).column_valued("page")
+    last = sa.func.least(first + sa.literal_column(str(_PACKED_PAGES)), sa.literal_column(str(pages.stop)))
+    packed = _between(relation, first, last).select(sa.func.count().label("rows"), *values).lateral("packed")
+
+    def batches(batch: Any) -> Iterator[Batch]:
+        rows, *strings = batch.columns
+        for at, number in enumerate(rows.to_pylist()):
+            each = zip(packings, strings, strict=True)
+            yield Batch(number, [packing.unpack(string[at].as_buffer() or b"") for packing, string in each])
+
+    return Request(lane.text(sa.select(packed).select_from(first.scalar_alias, packed)), batches)
+
+
+def _between(relation: Relation, first: sa.ColumnElement[int], last: sa.ColumnElement[int]) -> Relation:
+    """The rows on the pages from the first on, up to but not on the last."""
+    address: Any = sa.literal_column(f"{ALIAS}.ctid")
+
+    def start(page: Any) -> Any:
+        return sa.cast(sa.func.format("(%s,0)", page), NamedType("tid"))
+
+    return relation.where(address >= start(first)).where(address < start(last))
+
+
+def _pages(lane: Lane, info: TableInfo, relation: Relation) -> int | None:
+    """How many pages a table has; none where a part of it cannot be read by them as fast as the whole."""
     dialect: Any = lane.connection.dialect
     narrowed = relation.conditions or not isinstance(relation.source, sa.sql.selectable.Alias)
-    if readers < 2 or info.kind != "table" or narrowed or dialect.server_version_info < _RANGES_SINCE:
-        return [relation]
+    if info.kind != "table" or narrowed or dialect.server_version_info < _RANGES_SINCE:
+        return None
     try:
-        ((half,),) = lane.run(sa.text(_HALF.format(info.details["oid"])))
+        ((pages,),) = lane.run(sa.text(_SIZE.format(info.details["oid"])))
     except StatementError:
-        return [relation]
-    if half < _PAGES:
-        return [relation]
-    address: Any = sa.literal_column(f"{ALIAS}.ctid")
-    middle: Any = sa.literal_column(f"CAST('({half},0)' AS tid)")
-    return [relation.where(address < middle), relation.where(address >= middle)]
+        return None
+    return int(pages)
+
+
+def _halves(pages: int, readers: int) -> list[range]:
+    """The pages that each of two readers reads, where that pays."""
+    if readers < 2 or pages < _MANY_PAGES:
+        return [range(pages)]
+    return [range(pages // 2), range(pages // 2, pages)]
 
 
 class PostgresReader:
@@ -173,13 +187,13 @@ class PostgresReader:
             self._statement.set_options(**{_BATCH_OPTION: str(_BATCH)})
             self._open = stack.pop_all()
 
-    def read(self, request: str) -> Iterator[Sequence[pl.Series]]:
-        """The columns that a statement selects, in batches as COPY delivers them."""
-        self._statement.set_sql_query(request)
+    def read(self, request: Request) -> Iterator[Batch]:
+        """What a statement selects, in batches as COPY delivers them."""
+        self._statement.set_sql_query(request.statement)
         rows, _ = self._statement.execute_query()
         with pyarrow.RecordBatchReader.from_stream(rows) as batches:
             for batch in batches:
-                yield [_series(column) for column in batch.columns]
+                yield from request.batches(batch)
 
     def cancel(self) -> None:
         """Ask the server to stop the statement."""

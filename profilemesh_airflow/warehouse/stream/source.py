@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import polars as pl
     import sqlalchemy as sa
     from sqlalchemy.engine import Connection
 
@@ -52,6 +53,17 @@ class Wish:
     kind: Kind
     metrics: frozenset[str]
     field: Field
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows as they arrive.
+
+    :param columns: the values of each column, with or without NULLs; or why it is unfit.
+    """
+
+    rows: int
+    columns: Sequence[pl.Series | UnfitError]
 
 
 @dataclass

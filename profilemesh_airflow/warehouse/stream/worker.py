@@ -27,7 +27,7 @@ import pyarrow
 from profilemesh_airflow.warehouse.stream.columns import MAX_EXACT
 from profilemesh_airflow.warehouse.stream.intake import look_through
 from profilemesh_airflow.warehouse.stream.messages import Refusal
-from profilemesh_airflow.warehouse.stream.source import SEVERAL_TYPES, UnfitError
+from profilemesh_airflow.warehouse.stream.source import SEVERAL_TYPES, Batch, UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -145,9 +145,7 @@ class File:
         return list(self._pool.map(by_one, work))
 
 
-def _rows(
-    part: str, columns: Sequence[tuple[int, str]], connection: Any
-) -> Generator[Sequence[pl.Series | UnfitError]]:
+def _rows(part: str, columns: Sequence[tuple[int, str]], connection: Any) -> Generator[Batch]:
     """Batches of rows; the driver silently makes texts of what is stored among texts, so that such rows are marked."""
     texts = [at for at, (_, kind) in enumerate(columns) if kind == "String"]
     chunks = [texts[start : start + _BITS] for start in range(0, len(texts), _BITS)] or [[]]
@@ -168,7 +166,7 @@ def _rows(
             for bit, at in enumerate(chunk):
                 if marked >> bit & 1:
                     rows[at] = UnfitError(SEVERAL_TYPES)
-        yield rows
+        yield Batch(batch.num_rows, rows)
 
 
 def _batches(connection: Any, statement: str) -> Iterator[Any]:

@@ -1,0 +1,130 @@
+"""Many values of a PostgreSQL column in one string of bytes.
+
+Rows come as a field a value, and to take millions of fields apart costs this process more than anything else. Packed
+values are as many bytes one after the other, NULLs left out: they are taken as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import sqlalchemy as sa
+
+from profilemesh_airflow.warehouse.dialects.postgres import hash_of
+from profilemesh_airflow.warehouse.double import as_double
+from profilemesh_airflow.warehouse.kinds import Kind
+from profilemesh_airflow.warehouse.stream.source import Field
+from profilemesh_airflow.warehouse.subject import TOLD_BY_HASH
+
+if TYPE_CHECKING:
+    from profilemesh_airflow.warehouse.stream.source import Wish
+
+#: PostgreSQL counts times from 2000, Arrow from 1970: the greatest and the least number, which stand for the infinite
+#: ones, wrap around when the difference is added.
+_DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000
+
+_INFINITE_DATES = -(2**31) + _DAYS
+_INFINITE_TIMESTAMPS = -(2**63) + _MICROSECONDS
+
+#: Nobody can prepare texts whose hashes collide.
+_SEED = secrets.randbits(63)
+
+_LENGTH = re.compile(r"\(\d+\)")
+_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
+
+#: A double holds every decimal number of so many digits.
+_EXACT_DIGITS = 15
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How values are packed.
+
+    :param send: the function of the server that makes bytes of a value.
+    :param stored: what these bytes are, as numpy calls it.
+    :param dtype: what they mean.
+    :param since: what is added to each.
+    """
+
+    send: str
+    stored: str
+    dtype: pl.DataType
+    since: int = 0
+
+    def pack(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[bytes]:
+        """SQL for all values of a group of rows, in any order; NULL where there are none."""
+        if self.dtype == pl.UInt64:
+            value = hash_of(value, Kind.TEXT, _SEED)
+        return sa.func.string_agg(getattr(sa.func, self.send)(value), sa.literal_column("''"))
+
+    def unpack(self, packed: bytes | memoryview[int]) -> pl.Series:
+        """What was packed."""
+        stored = np.frombuffer(packed, self.stored)
+        native = stored.astype(stored.dtype.newbyteorder("="))
+        native += native.dtype.type(self.since)
+        values: pl.Series = pl.Series(native).cast(self.dtype)
+        return values
+
+
+class Type(NamedTuple):
+    """How a column of a type comes over: row by row as its field says, or packed."""
+
+    field: Field
+    packing: Packing
+
+
+_TIMESTAMP = Field(("Datetime",), 8, infinite=_INFINITE_TIMESTAMPS)
+_DOUBLE = Packing("float8send", ">f8", pl.Float64())
+_TEXT = Type(Field(("String", "UInt64"), 8), Packing("int8send", ">u8", pl.UInt64()))
+
+#: The types whose values compare here as they do there, by the server's spelling; none that a user defined.
+_TYPES = {
+    "smallint": Type(Field(("Int16",), 4), Packing("int2send", ">i2", pl.Int16())),
+    "integer": Type(Field(("Int32", "Int64"), 4), Packing("int4send", ">i4", pl.Int32())),
+    "bigint": Type(Field(("Int64",), 8), Packing("int8send", ">i8", pl.Int64())),
+    "real": Type(Field(("Float32",), 4), Packing("float4send", ">f4", pl.Float32())),
+    "double precision": Type(Field(("Float64",), 8), _DOUBLE),
+    "text": _TEXT,
+    "character varying": _TEXT,
+    "boolean": Type(Field(("Boolean",), 0), Packing("boolsend", "?", pl.Boolean())),
+    "date": Type(Field(("Date",), 4, infinite=_INFINITE_DATES), Packing("date_send", ">i4", pl.Date(), _DAYS)),
+    "timestamp without time zone": Type(_TIMESTAMP, Packing("timestamp_send", ">i8", pl.Datetime("us"), _MICROSECONDS)),
+    "timestamp with time zone": Type(
+        _TIMESTAMP, Packing("timestamptz_send", ">i8", pl.Datetime("us", "UTC"), _MICROSECONDS)
+    ),
+}
+
+
+def field_of(name: str) -> Field | None:
+    """How a column comes over; none where its values do not compare here as they do there.
+
+    :param name: its type, as the server spells it.
+    """
+    if numeric := _NUMERIC.fullmatch(name):
+        digits, decimals = map(int, numeric.groups())
+        return Field(("Float64",), 8, decimals=decimals) if digits <= _EXACT_DIGITS else None
+    known = _TYPES.get(_LENGTH.sub("", name))
+    return None if known is None else known.field
+
+
+def packing_of(name: str) -> Packing:
+    """How the values of a column are packed that comes over."""
+    return _DOUBLE if _NUMERIC.fullmatch(name) else _TYPES[_LENGTH.sub("", name)].packing
+
+
+def is_packed(wish: Wish) -> bool:
+    """Whether values can come packed: those of fixed lengths, and of texts their hashes, where these are enough."""
+    return "String" not in wish.field.types or wish.metrics <= TOLD_BY_HASH
+
+
+def sent(value: sa.ColumnElement[Any], wish: Wish) -> sa.ColumnElement[Any]:
+    """SQL for what is sent of a value.
+
+    Decimal numbers as doubles: the client would make texts of them, which takes it far longer.
+    """
+    return as_double(value) if wish.field.decimals is not None else value
