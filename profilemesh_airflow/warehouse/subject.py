@@ -18,11 +18,11 @@ _SPREAD = frozenset({"mean", "stddev", "histogram"})
 QUANTILES = ("p05", "p25", "p50", "p75", "p95")
 _RANKED = frozenset({*QUANTILES, "top_values"})
 _LENGTHS = frozenset({"min_length", "max_length", "avg_length"})
+#: Metrics of texts that their lengths answer, and those that their lengths and hashes do.
+TOLD_BY_LENGTH = _LENGTHS | {"empty_count"}
+TOLD_BY_HASH = TOLD_BY_LENGTH | DISTINCT | _NULLS | {"count"}
 #: Metrics that the first scan answers under their own name.
 PLAIN = ("min_text", "max_text", "zero_count", "negative_count", "empty_count", "true_count", "false_count")
-
-#: Metrics of texts that their hashes answer.
-TOLD_BY_HASH = DISTINCT | _NULLS | {"count"}
 
 #: Metrics that one scan of the table answers, all together.
 ONE_SCAN = frozenset({"count", "min", "max", "mean", *_NULLS, *_LENGTHS, *PLAIN})

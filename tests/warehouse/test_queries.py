@@ -104,6 +104,24 @@ def test_a_column_of_mostly_different_values_is_sorted_rather_than_grouped(
     assert after.columns[0].metrics["distinct_count"] == 120000
 
 
+def test_histograms_of_sorted_columns_share_a_scan(postgres: Database, statements: Callable[[], Any]) -> None:
+    """But for those with values that have no bin; and doubles whose squares vanish keep their standard deviation."""
+    postgres.run(
+        "CREATE TABLE t AS SELECT i AS a, CASE WHEN i % 3 > 0 THEN -i END AS b, i * 1e-200::float8 AS tiny,"
+        " CASE i WHEN 5 THEN 'NaN' WHEN 6 THEN 'Infinity' ELSE i / 7.0::float8 END AS odd, i::real AS single"
+        " FROM generate_series(1, 120000) AS g(i)"
+    )
+    before = postgres.profile("t")
+    postgres.run("ANALYZE t")
+    with statements() as sent:
+        after = postgres.profile("t")
+    binned = [statement.count("width_bucket") for statement in reading(sent) if "width_bucket" in statement]
+    assert sorted(binned) == [1, 1, 3]
+    for grouped, sorted_ in zip(before.columns, after.columns, strict=True):
+        assert sorted_.metrics == close(grouped.metrics)
+    assert after.columns[2].metrics["stddev"] == pytest.approx(34641.16e-200, rel=1e-6)
+
+
 def test_not_many_columns_are_sorted_at_a_time(postgres: Database, statements: Callable[[], Any]) -> None:
     columns = ", ".join(f"i + {number} AS c{number}" for number in range(13))
     postgres.run(f"CREATE TABLE t AS SELECT {columns} FROM generate_series(1, 100000) AS g(i)")

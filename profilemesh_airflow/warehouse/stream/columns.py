@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from profilemesh_airflow.warehouse.stream.source import SEVERAL_TYPES, UnfitError
-from profilemesh_airflow.warehouse.subject import MOST_HASHED
+from profilemesh_airflow.warehouse.subject import MOST_HASHED, TOLD_BY_LENGTH
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,7 +27,6 @@ MAX_EXACT = 2**53
 #: More values than these are looked at in blocks, so that what is computed of them takes no room to speak of.
 BLOCK = 2**16
 
-_LENGTHS = frozenset({"min_length", "max_length", "avg_length", "empty_count"})
 _EXTREMES = frozenset({"min_text", "max_text", "min", "max"})
 
 _INT32 = np.iinfo(np.int32)
@@ -72,30 +71,36 @@ class Numbers:
 
 
 class Hashes:
-    """Of texts, a hash of each.
+    """Of texts, a hash of each, and what their lengths tell.
 
     :ivar count: how many there are.
+    :ivar letters: how many letters they have together.
     """
 
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
         self.size = 0
-        self.count = 0
+        self.count = self.empty = self.letters = 0
+        self.lengths: tuple[int, int] | None = None
         self._hashes: list[Array] = []
 
     def add(self, values: pl.Series) -> None:
-        """Keep a copy of hashes."""
-        self._count(len(values))
-        hashes = np.array(values.to_numpy())
-        self._hashes.append(hashes)
-        self.size += hashes.nbytes
+        """Keep hashes; with a length each where lengths are wanted."""
+        if values.dtype == pl.UInt64:
+            self._add(values)
+        else:
+            self._add(values.struct.field("hash"), values.struct.field("length"))
 
     def merge(self, other: AnyColumn) -> None:
         """Take over what another reader has."""
         if not isinstance(other, Hashes):
             raise UnfitError(SEVERAL_TYPES)
         self._count(other.count)
+        self.empty += other.empty
+        self.letters += other.letters
         self._hashes += other._hashes
+        if other.lengths is not None:
+            self._stretch(*other.lengths)
 
     def hashes_in_order(self) -> Array:
         """A hash for each text; they leave this column."""
@@ -103,22 +108,32 @@ class Hashes:
         hashes.sort()
         return hashes
 
+    def _add(self, hashes: pl.Series, lengths: pl.Series | None = None) -> None:
+        self._count(len(hashes))
+        self._hashes.append(np.array(hashes.to_numpy()))
+        self.size += self._hashes[-1].nbytes
+        if lengths is not None and len(lengths):
+            self.letters += int(lengths.sum())
+            self.empty += int((lengths == 0).sum())
+            least: Any = lengths.min()
+            greatest: Any = lengths.max()
+            self._stretch(least, greatest)
+
     def _count(self, more: int) -> None:
         self.count += more
         if self.count > MOST_HASHED:
             raise UnfitError(f"more than {MOST_HASHED:,} texts")
 
+    def _stretch(self, least: int, greatest: int) -> None:
+        known = self.lengths or (least, greatest)
+        self.lengths = (min(known[0], least), max(known[1], greatest))
+
 
 class Texts(Hashes):
-    """Texts: their hashes, and what can be told as they pass; themselves only where the most frequent are wanted.
-
-    :ivar letters: how many letters they have together.
-    """
+    """Texts, of which more is wanted: the extremes, and themselves only where the most frequent are."""
 
     def __init__(self, wish: Wish) -> None:
         super().__init__(wish)
-        self.empty = self.letters = 0
-        self.lengths: tuple[int, int] | None = None
         self.extremes: tuple[str, str] | None = None
         self._texts: list[pl.Series] = []
 
@@ -127,9 +142,8 @@ class Texts(Hashes):
         present = values.drop_nulls()
         if not len(present):
             return
-        super().add(present.hash(_SEED))
-        if self.wish.metrics & _LENGTHS:
-            self._add_lengths(present.str.len_chars())
+        lengths = present.str.len_chars() if self.wish.metrics & TOLD_BY_LENGTH else None
+        self._add(present.hash(_SEED), lengths)
         if self.wish.metrics & _EXTREMES:
             self._widen(present.min(), present.max())
         if "top_values" in self.wish.metrics:
@@ -143,28 +157,13 @@ class Texts(Hashes):
         if not isinstance(other, Texts):
             raise UnfitError(SEVERAL_TYPES)
         super().merge(other)
-        self.empty += other.empty
-        self.letters += other.letters
         self._texts += other._texts
-        if other.lengths is not None:
-            self._stretch(*other.lengths)
         if other.extremes is not None:
             self._widen(*other.extremes)
 
     def texts(self) -> pl.Series:
         """All of them, where they were kept."""
         return pl.concat([pl.Series(dtype=pl.String), *self._texts])
-
-    def _add_lengths(self, lengths: pl.Series) -> None:
-        self.letters += int(lengths.sum())
-        self.empty += int((lengths == 0).sum())
-        least: Any = lengths.min()
-        greatest: Any = lengths.max()
-        self._stretch(least, greatest)
-
-    def _stretch(self, least: int, greatest: int) -> None:
-        known = self.lengths or (least, greatest)
-        self.lengths = (min(known[0], least), max(known[1], greatest))
 
     def _widen(self, least: Any, greatest: Any) -> None:
         known = self.extremes or (least, greatest)
@@ -196,7 +195,7 @@ class Truths:
 AnyColumn: TypeAlias = Numbers | Hashes | Truths
 
 #: By the type as polars calls it; all others are numbers.
-_KEPT_AS: dict[str, type[AnyColumn]] = {"Boolean": Truths, "String": Texts, "UInt64": Hashes}
+_KEPT_AS: dict[str, type[AnyColumn]] = {"Boolean": Truths, "String": Texts, "UInt64": Hashes, "Struct": Hashes}
 
 
 def column_of(wish: Wish, dtype: pl.DataType) -> AnyColumn:

@@ -71,26 +71,29 @@ def _of_truths(column: Truths) -> Found:
 
 
 def _of_hashes(column: Hashes) -> Found:
-    return Found({"non_null": column.count, "distinct": _distinct(column.hashes_in_order())}, hashed=True)
-
-
-def _of_texts(column: Texts) -> Found:
-    found = _of_hashes(column)
     least, greatest = column.lengths or (None, None)
-    first, last = column.extremes or (None, None)
-    found.measured |= {
+    measured = {
+        "non_null": column.count,
+        "distinct": _distinct(column.hashes_in_order()),
         "min_length": least,
         "max_length": greatest,
         "avg_length": column.letters / column.count if column.count else None,
         "empty_count": column.empty,
+    }
+    return Found(measured, hashed=True)
+
+
+def _of_texts(column: Texts) -> Found:
+    found = _of_hashes(column)
+    first, last = column.extremes or (None, None)
+    found.measured |= {
         **dict.fromkeys(("min_text", "low"), first),
         **dict.fromkeys(("max_text", "high"), last),
     }
     if "top_values" in column.wish.metrics:
         numbers = column.texts().alias("value").value_counts(name="number")
-        found.measured["top_values"] = list(
-            numbers.sort("number", "value", descending=[True, False]).head(TOP).iter_rows()
-        )
+        top = numbers.sort("number", "value", descending=[True, False]).head(TOP)
+        found.measured["top_values"] = list(top.iter_rows())
     return found
 
 

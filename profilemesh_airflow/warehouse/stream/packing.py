@@ -19,9 +19,11 @@ from profilemesh_airflow.warehouse.dialects.postgres import hash_of
 from profilemesh_airflow.warehouse.double import as_double
 from profilemesh_airflow.warehouse.kinds import Kind
 from profilemesh_airflow.warehouse.stream.source import Field
-from profilemesh_airflow.warehouse.subject import TOLD_BY_HASH
+from profilemesh_airflow.warehouse.subject import TOLD_BY_HASH, TOLD_BY_LENGTH
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from profilemesh_airflow.warehouse.stream.source import Wish
 
 #: PostgreSQL counts times from 2000, Arrow from 1970: the greatest and the least number, which stand for the infinite
@@ -45,30 +47,41 @@ _EXACT_DIGITS = 15
 class Packing:
     """How values are packed.
 
-    :param send: the function of the server that makes bytes of a value.
-    :param stored: what these bytes are, as numpy calls it.
-    :param dtype: what they mean.
+    :param send: SQL for the bytes of a value; NULL for NULL.
+    :param stored: what these bytes are, as numpy has it.
+    :param dtype: what they mean; none where that is what they are.
     :param since: what is added to each.
     """
 
-    send: str
-    stored: str
-    dtype: pl.DataType
+    send: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[bytes]]
+    stored: str | list[tuple[str, str]]
+    dtype: pl.DataType | None = None
     since: int = 0
 
     def pack(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[bytes]:
         """SQL for all values of a group of rows, in any order; NULL where there are none."""
-        if self.dtype == pl.UInt64:
-            value = hash_of(value, Kind.TEXT, _SEED)
-        return sa.func.string_agg(getattr(sa.func, self.send)(value), sa.literal_column("''"))
+        packed: sa.ColumnElement[bytes] = sa.func.string_agg(self.send(value), sa.literal_column("''"))
+        return packed
 
     def unpack(self, packed: bytes | memoryview[int]) -> pl.Series:
         """What was packed."""
         stored = np.frombuffer(packed, self.stored)
         native = stored.astype(stored.dtype.newbyteorder("="))
-        native += native.dtype.type(self.since)
-        values: pl.Series = pl.Series(native).cast(self.dtype)
-        return values
+        if native.dtype.names:
+            return pl.DataFrame({name: native[name] for name in native.dtype.names}).to_struct()
+        values = pl.Series(native)
+        if self.since:
+            values += self.since
+        return values if self.dtype is None else values.cast(self.dtype)
+
+
+def _hashed(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bytes]:
+    return sa.func.int8send(hash_of(value, Kind.TEXT, _SEED))
+
+
+def _hashed_with_length(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bytes]:
+    both: sa.ColumnElement[bytes] = _hashed(value).op("||")(sa.func.int4send(sa.func.length(value)))
+    return both
 
 
 class Type(NamedTuple):
@@ -79,23 +92,26 @@ class Type(NamedTuple):
 
 
 _TIMESTAMP = Field(("Datetime",), 8, infinite=_INFINITE_TIMESTAMPS)
-_DOUBLE = Packing("float8send", ">f8", pl.Float64())
-_TEXT = Type(Field(("String", "UInt64"), 8), Packing("int8send", ">u8", pl.UInt64()))
+_DOUBLE = Packing(sa.func.float8send, ">f8")
+_WITH_LENGTH = Packing(_hashed_with_length, [("hash", ">u8"), ("length", ">i4")])
+_TEXT = Type(Field(("String", "UInt64", "Struct"), 8), Packing(_hashed, ">u8"))
 
 #: The types whose values compare here as they do there, by the server's spelling; none that a user defined.
 _TYPES = {
-    "smallint": Type(Field(("Int16",), 4), Packing("int2send", ">i2", pl.Int16())),
-    "integer": Type(Field(("Int32", "Int64"), 4), Packing("int4send", ">i4", pl.Int32())),
-    "bigint": Type(Field(("Int64",), 8), Packing("int8send", ">i8", pl.Int64())),
-    "real": Type(Field(("Float32",), 4), Packing("float4send", ">f4", pl.Float32())),
+    "smallint": Type(Field(("Int16",), 4), Packing(sa.func.int2send, ">i2")),
+    "integer": Type(Field(("Int32", "Int64"), 4), Packing(sa.func.int4send, ">i4")),
+    "bigint": Type(Field(("Int64",), 8), Packing(sa.func.int8send, ">i8")),
+    "real": Type(Field(("Float32",), 4), Packing(sa.func.float4send, ">f4")),
     "double precision": Type(Field(("Float64",), 8), _DOUBLE),
     "text": _TEXT,
     "character varying": _TEXT,
-    "boolean": Type(Field(("Boolean",), 0), Packing("boolsend", "?", pl.Boolean())),
-    "date": Type(Field(("Date",), 4, infinite=_INFINITE_DATES), Packing("date_send", ">i4", pl.Date(), _DAYS)),
-    "timestamp without time zone": Type(_TIMESTAMP, Packing("timestamp_send", ">i8", pl.Datetime("us"), _MICROSECONDS)),
+    "boolean": Type(Field(("Boolean",), 0), Packing(sa.func.boolsend, "?")),
+    "date": Type(Field(("Date",), 4, infinite=_INFINITE_DATES), Packing(sa.func.date_send, ">i4", pl.Date(), _DAYS)),
+    "timestamp without time zone": Type(
+        _TIMESTAMP, Packing(sa.func.timestamp_send, ">i8", pl.Datetime("us"), _MICROSECONDS)
+    ),
     "timestamp with time zone": Type(
-        _TIMESTAMP, Packing("timestamptz_send", ">i8", pl.Datetime("us", "UTC"), _MICROSECONDS)
+        _TIMESTAMP, Packing(sa.func.timestamptz_send, ">i8", pl.Datetime("us", "UTC"), _MICROSECONDS)
     ),
 }
 
@@ -112,14 +128,16 @@ def field_of(name: str) -> Field | None:
     return None if known is None else known.field
 
 
-def packing_of(name: str) -> Packing:
-    """How the values of a column are packed that comes over."""
-    return _DOUBLE if _NUMERIC.fullmatch(name) else _TYPES[_LENGTH.sub("", name)].packing
+def packing_of(name: str, wish: Wish) -> Packing | None:
+    """How the values of a column are packed that comes over; none where they cannot be.
 
-
-def is_packed(wish: Wish) -> bool:
-    """Whether values can come packed: those of fixed lengths, and of texts their hashes, where these are enough."""
-    return "String" not in wish.field.types or wish.metrics <= TOLD_BY_HASH
+    All values of a type have as many bytes. In the place of texts come their hashes, where these are enough.
+    """
+    if "String" not in wish.field.types:
+        return _DOUBLE if wish.field.decimals is not None else _TYPES[_LENGTH.sub("", name)].packing
+    if not wish.metrics <= TOLD_BY_HASH:
+        return None
+    return _WITH_LENGTH if wish.metrics & TOLD_BY_LENGTH else _TEXT.packing
 
 
 def sent(value: sa.ColumnElement[Any], wish: Wish) -> sa.ColumnElement[Any]:

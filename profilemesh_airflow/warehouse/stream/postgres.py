@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import adbc_driver_manager
 import adbc_driver_postgresql
@@ -20,7 +20,7 @@ from profilemesh_airflow.warehouse.engine import KEEPALIVES
 from profilemesh_airflow.warehouse.errors import StatementError
 from profilemesh_airflow.warehouse.relation import ALIAS
 from profilemesh_airflow.warehouse.stream.intake import look_through
-from profilemesh_airflow.warehouse.stream.packing import field_of, is_packed, packing_of, sent
+from profilemesh_airflow.warehouse.stream.packing import field_of, packing_of, sent
 from profilemesh_airflow.warehouse.stream.source import Batch
 
 if TYPE_CHECKING:
@@ -33,10 +33,14 @@ if TYPE_CHECKING:
     from profilemesh_airflow.warehouse.kinds import Kind
     from profilemesh_airflow.warehouse.lanes import Lane, Lanes
     from profilemesh_airflow.warehouse.relation import Relation
+    from profilemesh_airflow.warehouse.stream.packing import Packing
     from profilemesh_airflow.warehouse.stream.source import Field, Findings, Reader, Run, Wish
     from profilemesh_airflow.warehouse.subject import Subject
 
 T = TypeVar("T")
+
+#: Makes rows of a record batch.
+Batches: TypeAlias = "Callable[[Any], Iterator[Batch]]"
 
 #: The bytes of rows that come at a time.
 _BATCH = 4 * 2**20
@@ -88,60 +92,73 @@ class PostgresSource:
         def crew(work: Iterable[Callable[[Lane], T]]) -> list[T]:
             return lanes.wait([lanes.submit(piece) for piece in work])
 
-        def part(read: Callable[..., Request], some: range | None, scans: int) -> Callable[[Lane], Generator[Batch]]:
-            return lambda lane: lane.stream(self, read(lane, relation, some, columns), scans=scans)
+        def part(statement: sa.Select[Any], batches: Batches, scans: int) -> Callable[[Lane], Generator[Batch]]:
+            return lambda lane: lane.stream(self, Request(lane.text(statement), batches), scans=scans)
 
         (pages,) = lanes.wait([lanes.submit(_pages, info, relation)])
-        packed = pages is not None and all(is_packed(wish) for _, wish in columns)
-        halves = [None] if pages is None else _halves(pages, len(lanes))
-        parts = [part(_packed if packed else _in_rows, some, int(number == 0)) for number, some in enumerate(halves)]
+        values = [sent(subject.value, wish) for subject, wish in columns]
+        packings = [packing for subject, wish in columns if (packing := packing_of(subject.column.type, wish))]
+        if pages is None:
+            asked = [_in_rows(relation, values)]
+        elif len(packings) == len(columns):
+            asked = [_packed(relation, half, values, packings) for half in _halves(pages, len(lanes))]
+        else:
+            asked = [_in_rows(_on(relation, half), values) for half in _halves(pages, len(lanes))]
+        parts = [part(*one, int(number == 0)) for number, one in enumerate(asked)]
         return look_through(crew, parts, [wish for _, wish in columns], limit, bins)
 
 
 @dataclass(frozen=True)
 class Request:
-    """A statement, and what makes rows of the record batches that answer it."""
+    """A statement, and what makes rows of its answer."""
 
     statement: str
-    batches: Callable[[Any], Iterable[Batch]]
+    batches: Batches
 
 
-def _in_rows(lane: Lane, relation: Relation, pages: range | None, columns: Sequence[tuple[Subject, Wish]]) -> Request:
-    """A field a value; all rows, or those on some pages."""
-    if pages is not None:
-        relation = _between(relation, sa.literal_column(str(pages.start)), sa.literal_column(str(pages.stop)))
-    values = (sent(subject.value, wish).label(f"c{at}") for at, (subject, wish) in enumerate(columns))
-    return Request(
-        lane.text(relation.select(*values)),
-        lambda batch: [Batch(batch.num_rows, [_series(column) for column in batch.columns])],
-    )
-
-
-def _packed(lane: Lane, relation: Relation, pages: range, columns: Sequence[tuple[Subject, Wish]]) -> Request:
-    """A string of bytes a column, for every so many pages."""
-    packings = [packing_of(subject.column.type) for subject, _ in columns]
-    values = [
-        packing.pack(sent(subject.value, wish)).label(f"c{at}")
-        for at, (packing, (subject, wish)) in enumerate(zip(packings, columns, strict=True))
-    ]
-    first = sa.func.generate_series(pages.start, pages.stop - 1, _PACKED_PAGES).column_valued("page")
-    last = sa.func.least(first + sa.literal_column(str(_PACKED_PAGES)), sa.literal_column(str(pages.stop)))
-    packed = _between(relation, first, last).select(sa.func.count().label("rows"), *values).lateral("packed")
+def _in_rows(relation: Relation, values: Sequence[Any]) -> tuple[sa.Select[Any], Batches]:
+    """A field a value."""
 
     def batches(batch: Any) -> Iterator[Batch]:
-        rows, *strings = batch.columns
-        for at, number in enumerate(rows.to_pylist()):
-            each = zip(packings, strings, strict=True)
-            yield Batch(number, [packing.unpack(string[at].as_buffer() or b"") for packing, string in each])
+        yield Batch(batch.num_rows, [_series(column) for column in batch.columns])
 
-    return Request(lane.text(sa.select(packed).select_from(first.scalar_alias, packed)), batches)
+    return relation.select(*(value.label(f"c{at}") for at, value in enumerate(values))), batches
+
+
+def _packed(
+    relation: Relation, pages: range, values: Sequence[Any], packings: Sequence[Packing]
+) -> tuple[sa.Select[Any], Batches]:
+    """A string of bytes a column, for every so many pages."""
+    strings = (
+        packing.pack(value).label(f"c{at}") for at, (packing, value) in enumerate(zip(packings, values, strict=True))
+    )
+    first = sa.func.generate_series(pages.start, pages.stop - 1, _PACKED_PAGES).column_valued("page")
+    last = sa.func.least(first + _literal(_PACKED_PAGES), _literal(pages.stop))
+    packed = _between(relation, first, last).select(sa.func.count().label("rows"), *strings).lateral("packed")
+
+    def batches(batch: Any) -> Iterator[Batch]:
+        numbers, *columns = batch.columns
+        for at, number in enumerate(numbers.to_pylist()):
+            each = zip(packings, columns, strict=True)
+            yield Batch(number, [packing.unpack(column[at].as_buffer() or b"") for packing, column in each])
+
+    return sa.select(packed).select_from(first.scalar_alias, packed), batches
+
+
+def _on(relation: Relation, pages: range) -> Relation:
+    """The rows on some pages."""
+    return _between(relation, _literal(pages.start), _literal(pages.stop))
+
+
+def _literal(page: int) -> sa.ColumnElement[int]:
+    return sa.literal_column(str(page))
 
 
 def _between(relation: Relation, first: sa.ColumnElement[int], last: sa.ColumnElement[int]) -> Relation:
     """The rows on the pages from the first on, up to but not on the last."""
     address: Any = sa.literal_column(f"{ALIAS}.ctid")
 
-    def start(page: Any) -> Any:
+    def start(page: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
         return sa.cast(sa.func.format("(%s,0)", page), NamedType("tid"))
 
     return relation.where(address >= start(first)).where(address < start(last))
