@@ -132,9 +132,10 @@ def _packed(
     strings = (
         packing.pack(value).label(f"c{at}") for at, (packing, value) in enumerate(zip(packings, values, strict=True))
     )
-    first = sa.func.generate_series(pages.start, pages.stop - 1, _PACKED_PAGES).column_valued("page")
-    last = sa.func.least(first + _literal(_PACKED_PAGES), _literal(pages.stop))
-    packed = _between(relation, first, last).select(sa.func.count().label("rows"), *strings).lateral("packed")
+    series = sa.func.generate_series(pages.start, pages.stop - 1, _PACKED_PAGES)
+    first = series.table_valued("page").render_derived("first")
+    last = sa.func.least(first.c.page + _literal(_PACKED_PAGES), _literal(pages.stop))
+    packed = _between(relation, first.c.page, last).select(sa.func.count().label("rows"), *strings).lateral("packed")
 
     def batches(batch: Any) -> Iterator[Batch]:
         numbers, *columns = batch.columns
@@ -142,7 +143,7 @@ def _packed(
             each = zip(packings, columns, strict=True)
             yield Batch(number, [packing.unpack(column[at].as_buffer() or b"") for packing, column in each])
 
-    return sa.select(packed).select_from(first.scalar_alias, packed), batches
+    return sa.select(packed).select_from(first.join(packed, sa.true())), batches
 
 
 def _on(relation: Relation, pages: range) -> Relation:
