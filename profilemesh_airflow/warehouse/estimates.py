@@ -2,7 +2,8 @@
 
 The first is the usual scan, and exact; each connection does it for some of the columns. Beside it goes the database's
 own sketch of the distinct values (HyperLogLog), or else the number of distinct values among those whose hash is
-divisible by ``rate``. The second looks at one row in ``rate``: histogram and standard deviation are the sample's.
+divisible by ``rate``. The second looks at one row in ``rate``: histogram and standard deviation are the sample's. Where
+the first can bring these rows (:mod:`~profilemesh_airflow.warehouse.drawn`), there is no second.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from profilemesh_airflow.exceptions import ProfileError
 from profilemesh_airflow.warehouse.bins import histogram
 from profilemesh_airflow.warehouse.scan import Target, target
 from profilemesh_airflow.warehouse.shape import Shape, keep_deviation
-from profilemesh_airflow.warehouse.subject import DISTINCT
+from profilemesh_airflow.warehouse.subject import DISTINCT, SHAPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from profilemesh_airflow.core.plan import TableInfo, TableSettings
     from profilemesh_airflow.warehouse.dialects.base import Dialect
+    from profilemesh_airflow.warehouse.drawn import Drawn
     from profilemesh_airflow.warehouse.relation import Relation
     from profilemesh_airflow.warehouse.subject import Subject
 
@@ -95,18 +97,30 @@ def ranked_rows(relation: Relation, subject: Subject, dialect: Dialect) -> Relat
     return some_rows(relation, dialect, round(rows / SAMPLE))
 
 
-def row_targets(subjects: Iterable[Subject], dialect: Dialect, bins: int, irregular: Sequence[Subject]) -> list[Target]:
-    """What is asked of some rows, after the first scan.
+def row_targets(
+    subjects: Iterable[Subject], dialect: Dialect, bins: int, irregular: Sequence[Subject], drawn: Drawn
+) -> list[Target]:
+    """What is asked of some rows, after the first scan; what those that were drawn can tell is not asked any more.
 
     :param irregular: columns of numbers that are not all finite; their statistics are computed as usual.
     """
     found = []
     for subject in subjects:
-        if "hashes" in subject.measured:
-            found.append(target(subject, "seen", sa.func.count(subject.value.distinct())))
-        if subject.wanted & {"stddev", "histogram"} and subject not in irregular and _is_plain(subject):
-            asked = Shape.of(subject, bins, dialect.digits).aggregates(subject.value)
-            found += [target(subject, name, value) for name, value in asked.items()]
+        measured = subject.measured
+        if "hashes" in measured:
+            if measured["hashes"] >= _MANY:
+                # They need no second opinion.
+                measured["seen"] = 0
+            elif subject in drawn:
+                measured["seen"] = drawn.distinct(subject)
+            else:
+                found.append(target(subject, "seen", sa.func.count(subject.value.distinct())))
+        if subject.wanted & SHAPE and subject not in irregular and _is_plain(subject):
+            shape = Shape.of(subject, bins, dialect.digits)
+            if subject in drawn:
+                measured |= drawn.shape(subject, shape)
+            else:
+                found += [target(subject, name, value) for name, value in shape.aggregates(subject.value).items()]
     return found
 
 
@@ -122,7 +136,7 @@ def conclude(subject: Subject, dialect: Dialect, rate: int, bins: int) -> None:
     counts, total, squares = shape.read(measured)
     sampled = sum(counts.values())
     scale = measured["non_null"] / sampled if sampled else 0.0
-    subject.approximated |= {"histogram", "stddev"}
+    subject.approximated |= SHAPE
     scaled = {number: round(count * scale) for number, count in counts.items()}
     measured["histogram"] = histogram(shape.edges, scaled) if sampled else []
     keep_deviation(subject, shape.frame, sampled, total, squares)

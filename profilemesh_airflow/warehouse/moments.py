@@ -97,6 +97,10 @@ class Frame:
             else_=_double(0.0),
         )
 
+    def scale(self, value: float) -> float:
+        """``z`` of a value that is here."""
+        return (value * self.shrink - float(self.centre)) * self.factor
+
     def mean(self, count: int, total: float) -> float:
         """The mean of ``count`` values whose scaled sum is ``total``."""
         mean = (float(self.centre) + total / count / self.factor) / self.shrink

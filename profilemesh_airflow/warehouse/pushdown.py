@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from profilemesh_airflow.warehouse.binned import COMBINATIONS as MAX_BIN_COMBINATIONS, study_bins
+from profilemesh_airflow.warehouse.drawn import Drawn
 from profilemesh_airflow.warehouse.estimates import conclude, ranked_rows, row_targets, some_rows, value_targets
 from profilemesh_airflow.warehouse.groups import conclude_from_scan, questions_of, study_numbers, study_values
 from profilemesh_airflow.warehouse.joint import MAX_BINS, at_most, pack, study_together
@@ -74,7 +75,9 @@ class Pushdown:
         """Measure everything that is wanted of the columns; what fails is written at the column."""
         numbers = [subject for subject in subjects if subject.kind.numeric]
         roughly = [subject for subject in subjects if subject.approximate]
+        drawn = Drawn(self._dialect, self._rate or 1)
         estimated = [] if self._rate is None else value_targets(roughly, self._dialect, self._rate)
+        estimated += drawn.targets(roughly, len(self._lanes))
         # Estimates take so long, with nothing else to do meanwhile, that the connections share the first scan.
         asked = chunks(
             [self._row_count(), *targets(subjects, self._dialect), *estimated],
@@ -87,7 +90,7 @@ class Pushdown:
         again = chunks(regular_targets(irregular, self._dialect))
         self._lanes.wait(self._lanes.submit(scan, relation, some) for some in again)
         if roughly:
-            self._estimate(relation, roughly, irregular)
+            self._estimate(relation, roughly, irregular, drawn)
             unanswered = (
                 subject
                 for subject in roughly
@@ -132,11 +135,13 @@ class Pushdown:
 
         return Target(sa.func.count(), keep, self._refuse)
 
-    def _estimate(self, relation: Relation, subjects: Sequence[Subject], irregular: Sequence[Subject]) -> None:
-        """One more scan, of some rows, for all that is approximated; what it cannot tell is computed as usual."""
+    def _estimate(
+        self, relation: Relation, subjects: Sequence[Subject], irregular: Sequence[Subject], drawn: Drawn
+    ) -> None:
+        """What is approximated, of the rows that were drawn or by one more scan of some; the rest comes as usual."""
         assert self._rate is not None
         bins = self._settings.histogram_bins
-        asked = row_targets(subjects, self._dialect, bins, irregular)
+        asked = row_targets(subjects, self._dialect, bins, irregular, drawn)
         rows = some_rows(relation, self._dialect, self._rate)
         self._lanes.wait(self._lanes.submit(scan, rows, some) for some in chunks(asked))
         for subject in subjects:

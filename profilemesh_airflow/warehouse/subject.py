@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 DISTINCT = frozenset({"distinct_count", "distinct_percent"})
 _NULLS = frozenset({"null_count", "null_percent"})
-_SPREAD = frozenset({"mean", "stddev", "histogram"})
+SHAPE = frozenset({"stddev", "histogram"})
+_SPREAD = SHAPE | {"mean"}
 QUANTILES = ("p05", "p25", "p50", "p75", "p95")
 _RANKED = frozenset({*QUANTILES, "top_values"})
 _LENGTHS = frozenset({"min_length", "max_length", "avg_length"})

@@ -11,6 +11,8 @@ from sqlalchemy.dialects import mysql as mysql_package
 from profilemesh_airflow.core.plan import TableSettings
 from profilemesh_airflow.exceptions import ProfileError
 from profilemesh_airflow.warehouse.dialects import DIALECTS
+from profilemesh_airflow.warehouse.dialects.base import Dialect
+from profilemesh_airflow.warehouse.dialects.postgres import PostgresDialect
 from profilemesh_airflow.warehouse.estimates import SAMPLE
 from profilemesh_airflow.warehouse.relation import Relation
 from tests.warehouse.test_queries import reading
@@ -83,11 +85,17 @@ def by_name(profile: TableProfile) -> dict[str, Any]:
     return {column.name: column for column in profile.columns}
 
 
-def test_two_looks_estimate_every_column(large: Database, statements: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("looks", [1, 2])
+def test_every_column_is_estimated(
+    large: Database, statements: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    if looks == 2:
+        # As on databases that cannot make one string of many values.
+        monkeypatch.setattr(PostgresDialect, "carry", Dialect.carry)
     with statements() as sent:
         estimated = large.profile("t", approximate=True)
     # Two connections share the first look; not all finite is `odd`: one scan without NaN, one of its groups.
-    assert len(reading(sent)) == 2 + 1 + 1 + 1
+    assert len(reading(sent)) == 2 + (looks - 1) + 1 + 1
     assert estimated.strategy["approximated_from_one_row_in"] == 4
     exact = by_name(large.profile("t"))
     for name, column in by_name(estimated).items():
@@ -113,6 +121,33 @@ def test_two_looks_estimate_every_column(large: Database, statements: Callable[[
         "price",
         "rare",
     }
+
+
+def test_rows_that_cannot_be_carried_are_looked_at_again(large: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = sa.func.no_such_function()
+    monkeypatch.setattr(PostgresDialect, "carry", lambda *_: refused)
+    (column,) = (column for column in large.profile("t", approximate=True).columns if column.name == "i")
+    assert (column.errors, column.approximate) == ({}, ESTIMATED | SHAPE)
+    assert column.metrics["stddev"] == pytest.approx(ROWS / 12**0.5, rel=0.03)
+
+
+def test_nulls_take_no_part(postgres: Database) -> None:
+    """They come as bytes that stand for them."""
+    postgres.run(
+        "CREATE TABLE t AS SELECT CASE WHEN i % 2 = 0 THEN i % 4 - 1 END AS i, NULL::int AS none,"
+        " CASE WHEN i % 3 = 0 THEN (i % 9 / 3)::numeric(4,2) END AS n, CASE WHEN i % 5 = 0 THEN 'x' END AS s"
+        f" FROM generate_series(1, {ROWS}) AS g(i)",
+        "ANALYZE t",
+    )
+    found = by_name(postgres.profile("t", approximate=True))
+    assert {name: column.metrics["distinct_count"] for name, column in found.items()} == {
+        "i": 2,
+        "none": 0,
+        "n": 3,
+        "s": 1,
+    }
+    assert found["i"].metrics["stddev"] == pytest.approx(1.0, rel=0.01)
+    assert sum(entry["count"] for entry in found["n"].metrics["histogram"]) == pytest.approx(ROWS / 3, rel=1e-4)
 
 
 def test_two_looks_estimate_every_column_of_mysql_too(large_mysql: Database, statements: Callable[[], Any]) -> None:

@@ -206,6 +206,15 @@ class Dialect(ABC):
         """
         return None
 
+    def carry(self, fields: Sequence[sa.ColumnElement[Any]], rate: int, null: str) -> sa.ColumnElement[bytes] | None:
+        """SQL for an aggregate that brings one row in ``rate``, where the database can.
+
+        :param fields: whole numbers of 64 bits, and doubles.
+        :param null: in hexadecimal, the eight bytes that stand for NULL.
+        :return: as a string of bytes: of each row eight bytes a field, the most significant one first.
+        """
+        return None
+
     def finite(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[bool]:
         """SQL that is true for the values that have a place in minimum, maximum, mean and histogram.
 

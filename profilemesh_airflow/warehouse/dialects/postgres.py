@@ -21,6 +21,7 @@ import json
 import logging
 import math
 from decimal import Decimal
+from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -320,6 +321,15 @@ class PostgresDialect(Dialect):
         has_none = kind is Kind.TEMPORAL and not column.type.startswith(("date", "timestamp"))
         return hash_of(value, Kind.TEXT if has_none else kind)
 
+    def carry(self, fields: Sequence[sa.ColumnElement[Any]], rate: int, null: str) -> sa.ColumnElement[bytes]:
+        """As in binary COPY."""
+        absent: Any = sa.func.decode(sa.literal_column(f"'{null}'"), sa.literal_column("'hex'"))
+        sent: list[Any] = [sa.func.coalesce(_bytes_of(field), absent) for field in fields]
+        row = reduce(lambda left, right: left.op("||")(right), sent)
+        drawn = sa.literal_column(self.random) < sa.literal_column(repr(1 / rate))
+        carried: sa.ColumnElement[bytes] = sa.func.string_agg(row, sa.literal_column("''")).filter(drawn)
+        return carried
+
     def finite(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[bool]:
         """A decimal is compared with decimals, so that it is not converted."""
         if kind is Kind.DECIMAL:
@@ -368,6 +378,12 @@ def hash_of(value: sa.ColumnElement[Any], kind: Kind, seed: int = 0) -> sa.Colum
     call: Any = getattr(sa.func, function)
     hashed: sa.ColumnElement[int] = call(sa.cast(value, base), sa.literal_column(str(seed)), type_=sa.BigInteger)
     return hashed
+
+
+def _bytes_of(number: sa.ColumnElement[Any]) -> sa.ColumnElement[bytes]:
+    """The eight bytes of a whole number, or of a double."""
+    send = sa.func.float8send if isinstance(number.type, sa.Float) else sa.func.int8send
+    return send(number)
 
 
 def _kind(type_name: str, category: str) -> Kind:
