@@ -65,8 +65,10 @@ class Reading:
 
     def _rows(self, settings: TableSettings) -> int | None:
         """About how many rows the table has, if it matters."""
-        rows = self._info.estimated_rows
-        if rows is not None or not settings.approximate or not self._dialect.counts_fast or self._info.kind != "table":
+        if not settings.approximate:
+            return None
+        rows = self._on_a_lane(lambda lane: self._dialect.estimate_rows(self._info, lane.run))
+        if rows is not None or not self._dialect.counts_fast or self._info.kind != "table":
             return rows
         counted = self._on_a_lane(lambda lane: lane.scan(Relation.of(self._info).select(sa.func.count())))
         return None if counted is None else int(counted[0][0])

@@ -131,6 +131,16 @@ def test_rows_that_cannot_be_carried_are_looked_at_again(large: Database, monkey
     assert column.metrics["stddev"] == pytest.approx(ROWS / 12**0.5, rel=0.03)
 
 
+def test_a_table_that_grew_since_it_was_analyzed_is_drawn_from_as_it_is(postgres: Database) -> None:
+    postgres.run(
+        f"CREATE TABLE t AS SELECT i FROM generate_series(1, {ROWS // 2}) AS g(i)",
+        "ANALYZE t",
+        "ALTER TABLE t SET (autovacuum_enabled = false)",
+        f"INSERT INTO t SELECT i FROM generate_series(1, {ROWS * 3 // 2}) AS g(i)",
+    )
+    assert postgres.profile("t", approximate=True).strategy["approximated_from_one_row_in"] == 8
+
+
 def test_nulls_take_no_part(postgres: Database) -> None:
     """They come as bytes that stand for them."""
     postgres.run(

@@ -129,3 +129,16 @@ def test_rows_that_arrive_meanwhile_are_of_another_moment(postgres: Database, mo
     monkeypatch.setattr(stream_postgres, "look_through", later)
     found = profile(postgres)
     assert found.row_count == 300
+
+
+def test_rows_of_tables_that_inherit_are_its_own(postgres: Database, streamed: list[str]) -> None:
+    """They are on other pages than its own."""
+    postgres.run(
+        "CREATE TABLE t (a bigint)",
+        "CREATE TABLE child () INHERITS (t)",
+        "INSERT INTO t VALUES (1)",
+        "INSERT INTO child SELECT i FROM generate_series(2, 5000) AS g(i)",
+    )
+    found = profile(postgres)
+    assert (found.row_count, found.columns[0].metrics["max"]) == (5000, 5000)
+    assert packed(streamed) == []

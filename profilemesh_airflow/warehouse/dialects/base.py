@@ -143,6 +143,10 @@ class Dialect(ABC):
         """The kind of each :attr:`Kind.STORED` column, by looking at what is stored."""
         return {}
 
+    def estimate_rows(self, info: TableInfo, run: Run) -> int | None:
+        """About how many rows a table has now, where the catalog has an estimate."""
+        return info.estimated_rows
+
     def distinct_estimates(self, info: TableInfo, run: Run) -> Mapping[str, float]:
         """How many distinct values the database believes columns to hold; a matter of speed alone.
 

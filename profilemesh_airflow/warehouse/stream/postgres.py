@@ -55,8 +55,13 @@ _MANY_PAGES = 2000
 #: Pages whose values are packed together.
 _PACKED_PAGES = 1024
 
+#: None where a table's rows are not all on its own pages (some are in tables that inherit from it), or where reading
+#: some pages means reading all.
 _SIZE = """
-SELECT pg_catalog.pg_relation_size({0}) / CAST(current_setting('block_size') AS bigint)
+SELECT CASE WHEN NOT c.relhassubclass AND a.amname = 'heap' THEN
+    pg_catalog.pg_relation_size(c.oid) / CAST(current_setting('block_size') AS bigint)
+END
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_am AS a ON a.oid = c.relam WHERE c.oid = {0}
 """
 
 
@@ -175,7 +180,7 @@ def _pages(lane: Lane, info: TableInfo, relation: Relation) -> int | None:
         ((pages,),) = lane.run(sa.text(_SIZE.format(info.details["oid"])))
     except StatementError:
         return None
-    return int(pages)
+    return None if pages is None else int(pages)
 
 
 def _halves(pages: int, readers: int) -> list[range]:
