@@ -114,6 +114,22 @@ class AnyAirflow(Standalone):
         told = iter(self._hand.stdout.readline, "")
         assert any(line == f"triggered {dag_id}\n" for line in told), f"{dag_id} could not be triggered"
 
+    def start_web_server(self) -> None:
+        """Start that of an Airflow 2; its REST API takes a user name and a password."""
+        self.env |= {
+            "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": self.url.rpartition(":")[2],
+            "AIRFLOW__WEBSERVER__WORKERS": "1",
+            "AIRFLOW__WEBSERVER__SECRET_KEY": self.password,
+        }
+        self.start_component("webserver")
+
+    def add_user(self, name: str, role: str) -> None:
+        """Let somebody log in, with the password of this Airflow."""
+        person = ("--username", name, "--firstname", name, "--lastname", name, "--email", f"{name}@example.org")
+        self.run_command("users", "create", *person, "--role", role, "--password", self.password)
+
     def stop(self) -> None:
         """End everything that was started here."""
         super().stop()

@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+from click.testing import CliRunner
 
-from profilemesh_airflow.compat.capabilities import ALIAS, ANY_ASSET, DATASETS
-from tests.capable import needs
+from profilemesh_airflow.cli import main
+from profilemesh_airflow.compat.capabilities import ALIAS, ANY_ASSET, DATASETS, TASK_SDK
+from profilemesh_airflow.config import load_config
+from profilemesh_airflow.usecases.workspace import Workspace
+from tests.capable import lacks, needs
 from tests.e2e.any_airflow import open_scene
 from tests.project import Project
 
@@ -108,6 +113,56 @@ class TestByAssets:
         scene.wait_for_dags({LOAD})
         assert scene.run(LOAD) == {LOAD: "success", dag_of("items"): "success"}
         assert scene.profiled() == {"orders": 2, "users": 1, "items": 2}
+
+
+def refresh(scene, *args, user="admin", password=None):
+    """What the command does that asks this Airflow."""
+    env = {
+        "PROFILEMESH_CONFIG": str(scene.project.config),
+        "PROFILEMESH_AIRFLOW_URL": scene.airflow.url,
+        "PROFILEMESH_AIRFLOW_USERNAME": user,
+        "PROFILEMESH_AIRFLOW_PASSWORD": password or scene.airflow.password,
+    }
+    return CliRunner().invoke(main, ["refresh", *args], prog_name="profilemesh-airflow", env=env)
+
+
+@needs(DATASETS)
+@lacks(TASK_SDK)
+class TestByRest:
+    """The command asks the REST API of Airflow 2; tests/e2e/test_refresh.py has that of Airflow 3."""
+
+    def test_its_web_server_starts(self, scene):
+        def answers():
+            try:
+                return httpx.get(f"{scene.airflow.url}/health", timeout=30).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        scene.airflow.start_web_server()
+        scene.until(answers, "the web server answers")
+        for name, role in ("admin", "Admin"), ("vera", "Viewer"):
+            scene.airflow.add_user(name, role)
+
+    def test_the_command_starts_it_and_waits(self, scene):
+        before = scene.profiled()
+        scene.project.sql("INSERT INTO users VALUES (4, 'Lise')")
+        result = refresh(scene, "--reason", "month end", "--wait")
+
+        assert result.exit_code == 0, result.output
+        assert result.stdout.splitlines()[-1] == "1 profiled"
+        assert scene.settled() == {REFRESH: "success", dag_of("users"): "success"}
+        assert scene.profiled() == {**before, "users": before["users"] + 1}
+        with Workspace(load_config(scene.project.config)) as workspace:
+            (entry,) = workspace.ledger.history("users", 1)
+        assert str(entry.reasons[-1]).startswith("requested: month end, by admin")
+
+    def test_a_viewer_may_not_refresh_and_nobody_may_with_another_password(self, scene):
+        viewer, mistaken = refresh(scene, user="vera"), refresh(scene, password="mistaken")
+
+        assert (viewer.exit_code, mistaken.exit_code) == (1, 1)
+        assert "403" in viewer.stderr
+        assert "401; check user name and password" in mistaken.stderr
+        assert scene.settled() == {}
 
 
 class TestByPolling:
