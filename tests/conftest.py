@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -30,6 +31,8 @@ for _name in [name for name in os.environ if name.startswith("PROFILEMESH_") and
     del os.environ[_name]
 os.environ.pop("PROFILEMESH_CONFIG", None)
 
+# A forked process would search all that this one holds for garbage, and copy it thereby: a second, hundreds of times.
+os.register_at_fork(after_in_child=gc.freeze)
 
 # A slow moment of the machine is no failure. Elsewhere than in CI, every run tries other examples.
 settings.register_profile("here", deadline=None, max_examples=examples(100))
