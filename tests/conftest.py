@@ -40,6 +40,11 @@ settings.register_profile("ci", deadline=None, max_examples=examples(100), deran
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first: it mostly waits, and all others run beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
+
+
 def service_missing(reason: str) -> None:
     """Skip the test, or fail it where every service has to be there."""
     if os.environ.get("PROFILEMESH_REQUIRE_SERVICES") == "1":

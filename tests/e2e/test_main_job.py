@@ -17,7 +17,7 @@ from profilemesh_airflow.usecases.workspace import Workspace
 from tests.e2e.faults import pause
 from tests.e2e.shop import REFRESH, open_shop
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.minutes]
 
 TABLES = [
     {"schema": "sales", "table": "orders"},
