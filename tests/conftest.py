@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from profilemesh_airflow.core.connection import ConnectionSettings
+from tests.clock import change_clock
 from tests.examples import examples
 
 if TYPE_CHECKING:
@@ -129,6 +131,16 @@ def mysql_database(mysql_url: str) -> Iterator[ConnectionSettings]:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}"))
         admin.dispose()
+
+
+@pytest.fixture
+def travel(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets the clock of the stores' databases forward, or back: ``travel(hours=1)``."""
+
+    def by(**delta: float) -> None:
+        change_clock(monkeypatch, lambda now: now + timedelta(**delta))
+
+    return by
 
 
 @pytest.fixture

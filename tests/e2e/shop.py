@@ -123,7 +123,7 @@ class Shop:
         run = self.last_run(key)
         return {task["task_id"]: task["state"] for task in self.api.task_instances(run["dag_id"], run["dag_run_id"])}
 
-    def until(self, condition: Callable[[], T], what: str, seconds: float = 90) -> T:
+    def until(self, condition: Callable[[], T], what: str, seconds: float = 240) -> T:
         """Wait until a condition holds, and return what made it hold."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):

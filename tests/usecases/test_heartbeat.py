@@ -25,8 +25,8 @@ from profilemesh_airflow.usecases.planning import detect
 from profilemesh_airflow.usecases.profile import Worker, profile_change
 from profilemesh_airflow.usecases.refresh import record
 
-#: Seconds of a lease, and those that the slow table takes: more than two leases.
-LEASE, SLOW = 2, 5
+#: Seconds of a lease, and those that the slow table takes: more than two leases. A busy machine may let a beat wait.
+LEASE, SLOW = 4, 9
 
 
 def until(condition, seconds):
