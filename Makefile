@@ -1,7 +1,7 @@
 # Everything happens in .venv and .demo of this folder. Paths are relative, so the folder's own name may hold spaces.
 #   make demo            the main job on a real Airflow, with real data   (KEEP=1 leaves it running)
 #   make test            the tests                                        (ARGS='-k ledger' goes to pytest)
-#   WORKERS=4            how many processes the tests run in; 0 is one, in which a debugger works
+#   WORKERS=2            how many processes the tests run in, 4 if nothing is said; 0 is one, in which a debugger works
 #   PYTHON=python3.12    the Python to build .venv with; without it the first of 3.10 to 3.13 that is found
 
 .DEFAULT_GOAL := help
@@ -12,15 +12,16 @@ SHELL := /bin/sh
 PYTHON ?=
 KEEP ?=
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 4
 CELLS ?=
 
 LOCK := requirements/reference.txt
 LOCK14 := requirements/sqlalchemy14.txt
 BIN := .venv/bin
 UV := $(BIN)/uv
-# The tests of a file stay together, as those of a whole Airflow build on each other.
-PYTEST := -m pytest -n $(WORKERS) --dist loadfile
+# The tests of a file stay together, as those of a whole Airflow build on each other. By itself xdist would begin with the
+# files of the most tests, and with the few of a whole Airflow at the end, when nothing is left to be done beside them.
+PYTEST := -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 INSTALL := $(UV) pip install --python $(BIN)/python
 # What uses SQLAlchemy; `core` and `config` do not, and import-linter holds them to that.
 TESTS14 := tests/test_drivers.py tests/warehouse tests/store tests/usecases tests/cli

@@ -44,7 +44,7 @@ CELLS = {
     "3.3.2": Cell("3.12"),
 }
 
-#: What touches Airflow. The rest knows none, and is tested once. What takes longest comes first, for two processes.
+#: What touches Airflow. The rest knows none, and is tested once.
 TESTS = (
     "tests/e2e/test_any_airflow.py",
     "tests/e2e/test_examples.py",
@@ -85,8 +85,9 @@ def test(version: str, cell: Cell, session: nox.Session) -> None:
     if "--probe" in session.posargs:
         session.run("python", "-m", "tests.compat.support", "--probe")
         return
-    workers = () if "-n" in session.posargs else ("-n", "2", "--dist", "loadfile")
-    session.run("python", "-m", "pytest", *workers, *(session.posargs or TESTS))
+    workers = () if "-n" in session.posargs else ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+    # Whoever interrupts the tests gives them the time to end their Airflows.
+    session.run("python", "-m", "pytest", *workers, *(session.posargs or TESTS), interrupt_timeout=60)
 
 
 for _version, _cell in CELLS.items():

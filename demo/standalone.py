@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import shlex
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ SEPARATE = ("api-server", "scheduler", "dag-processor", "triggerer")
 USERNAME = "admin"
 
 _PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+_PORTS = range(20000, 32768)
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.5
 _TAIL_LINES = 40
@@ -272,11 +275,15 @@ def _is_part(process: psutil.Process) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of 127.0.0.1 on which nobody listens now.
+
+    It is none of those that systems give to connections, or one might have it by the time somebody listens there.
+    """
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AirflowError(f"none of the ports {_PORTS.start} to {_PORTS.stop - 1} is free")
 
 
 def _surroundings() -> dict[str, str]:

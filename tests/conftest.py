@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import shutil
 import tempfile
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -16,6 +18,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from profilemesh_airflow.core.connection import ConnectionSettings
+from tests.clock import change_clock
 from tests.examples import examples
 
 if TYPE_CHECKING:
@@ -30,11 +33,18 @@ for _name in [name for name in os.environ if name.startswith("PROFILEMESH_") and
     del os.environ[_name]
 os.environ.pop("PROFILEMESH_CONFIG", None)
 
+# A forked process would search all that this one holds for garbage, and copy it thereby: a second, hundreds of times.
+os.register_at_fork(after_in_child=gc.freeze)
 
 # A slow moment of the machine is no failure. Elsewhere than in CI, every run tries other examples.
 settings.register_profile("here", deadline=None, max_examples=examples(100))
 settings.register_profile("ci", deadline=None, max_examples=examples(100), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first: it mostly waits, and all others run beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
 
 
 def service_missing(reason: str) -> None:
@@ -121,6 +131,16 @@ def mysql_database(mysql_url: str) -> Iterator[ConnectionSettings]:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}"))
         admin.dispose()
+
+
+@pytest.fixture
+def travel(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets the clock of the stores' databases forward, or back: ``travel(hours=1)``."""
+
+    def by(**delta: float) -> None:
+        change_clock(monkeypatch, lambda now: now + timedelta(**delta))
+
+    return by
 
 
 @pytest.fixture

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 TELLS_ITS_ARGUMENTS = '#!/bin/sh\necho "called with: $*"\nexec sleep 60\n'
 STAYS = '#!/bin/sh\ntest "$1" = db || exec sleep 60\n'
 ENDS = '#!/bin/sh\necho "cannot go on"\nexit 3\n'
-PART_ENDS = '#!/bin/sh\ntest "$1" = scheduler && sleep 2 && exit\n"$0" scheduler &\nsleep 60\n'
+PART_ENDS = """#!/bin/sh
+if test "$1" = scheduler; then
+    until test -e "$AIRFLOW_HOME/enough"; do sleep 0.1; done
+    exit
+fi
+"$0" scheduler &
+sleep 60
+"""
 HELPER_ENDS = "#!/bin/sh\nsleep 1 &\nexec sleep 60\n"
 
 
@@ -67,11 +74,11 @@ def test_a_process_that_ends_is_an_error_with_the_end_of_its_log(tmp_path: Path)
 
 
 def test_a_part_that_dies_under_a_parent_that_goes_on_is_an_error(tmp_path: Path) -> None:
-    with (
-        make(tmp_path, PART_ENDS) as airflow,
-        pytest.raises(AirflowError, match="a part of airflow standalone has ended"),
-    ):
-        airflow.wait_healthy(timeout=120)
+    with make(tmp_path, PART_ENDS) as airflow:
+        wait_for(lambda: airflow.check() or airflow._seen_parts)
+        (airflow.home / "enough").touch()
+        with pytest.raises(AirflowError, match="a part of airflow standalone has ended"):
+            airflow.wait_healthy(timeout=120)
 
 
 def test_other_programs_that_it_starts_may_end(tmp_path: Path) -> None:

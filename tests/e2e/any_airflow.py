@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
@@ -236,7 +237,7 @@ def open_scene(
     :param env: more environment variables for Airflow.
     """
     url = make_url(postgres_url).set(drivername="postgresql+psycopg2")
-    name = f"pm_any_{int(time.time() * 1000)}"
+    name = f"pm_any_{uuid4().hex[:12]}"
     admin = create_engine(url, isolation_level="AUTOCOMMIT", future=True)
     metadata = create_engine(url.set(database=name), poolclass=NullPool, future=True)
     folder = home / "dags"

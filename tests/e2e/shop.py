@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
 
 import yaml
 from sqlalchemy import create_engine, text
@@ -122,7 +123,7 @@ class Shop:
         run = self.last_run(key)
         return {task["task_id"]: task["state"] for task in self.api.task_instances(run["dag_id"], run["dag_run_id"])}
 
-    def until(self, condition: Callable[[], T], what: str, seconds: float = 90) -> T:
+    def until(self, condition: Callable[[], T], what: str, seconds: float = 240) -> T:
         """Wait until a condition holds, and return what made it hold."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
@@ -160,7 +161,7 @@ def open_shop(
     :param dags: more DAG files, by name.
     """
     url = make_url(postgres_url).set(drivername="postgresql+psycopg2")
-    number = int(time.time() * 1000)
+    number = uuid4().hex[:12]
     names = {role: f"pm_e2e_{role}_{number}" for role in ("metadata", "source", "store")}
     reader = f"pm_e2e_reader_{number}"
     admin = create_engine(url, isolation_level="AUTOCOMMIT")

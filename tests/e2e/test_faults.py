@@ -25,7 +25,7 @@ from tests.e2e.faults import (
 )
 from tests.e2e.shop import REFRESH, open_shop, rows
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.minutes]
 
 ORDERS, ITEMS = TABLES = ("shop.orders", "shop.items")
 LISTED = [{"schema": "shop", "table": "orders"}, {"schema": "shop", "table": "items"}]

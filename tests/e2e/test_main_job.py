@@ -17,7 +17,7 @@ from profilemesh_airflow.usecases.workspace import Workspace
 from tests.e2e.faults import pause
 from tests.e2e.shop import REFRESH, open_shop
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.minutes]
 
 TABLES = [
     {"schema": "sales", "table": "orders"},
@@ -41,14 +41,19 @@ from profilemesh_airflow import build_profiling_dags
 with_airflow = {"profilemesh_conn_id": "profilemesh_default"}
 globals().update(build_profiling_dags(os.environ["PROFILEMESH_CONFIG"], default_args=with_airflow))
 """
+# A DAG whose table was removed is soon taken for stale.
+ENV = {
+    "AIRFLOW__API__EXPOSE_CONFIG": "True",
+    "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "10",
+    "AIRFLOW__SCHEDULER__PARSING_CLEANUP_INTERVAL": "5",
+}
 ODD_KEY = "sales.odd%20%22name%22%2E%25%3A"
 
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory, postgres_url):
     home, dags = tmp_path_factory.mktemp("airflow"), {"profilemesh_tables.py": TABLE_DAGS}
-    env = {"AIRFLOW__API__EXPOSE_CONFIG": "True"}
-    with open_shop(home, postgres_url, setup=SETUP, tables=TABLES, dags=dags, env=env) as opened:
+    with open_shop(home, postgres_url, setup=SETUP, tables=TABLES, dags=dags, env=ENV) as opened:
         opened.configure(hooks={"enabled": True, "hooks": [{"type": "sql"}]})
         login = {"host": opened.airflow.url, "login": USERNAME, "password": opened.airflow.password}
         connection = {"connection_id": "profilemesh_default", "conn_type": "profilemesh", **login}
@@ -182,7 +187,7 @@ class TestMainJob:
 
     def test_the_doctor_finds_nothing_until_a_consumer_is_paused_while_a_change_waits(self, shop):
         missing = ("warehouse", "warning", "sales.nowhere")
-        # Airflow takes its time until it takes the DAG of the table for stale that was removed.
+        # The DAG of the table that was removed is not there for long.
         deadline = time.monotonic() + 240
         while consulted(shop) != [missing] and time.monotonic() < deadline:
             time.sleep(2)

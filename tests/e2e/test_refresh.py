@@ -17,7 +17,7 @@ from tests.capable import needs
 from tests.e2e.any_airflow import open_scene
 from tests.project import Project
 
-pytestmark = [pytest.mark.e2e, needs(WATCHERS)]
+pytestmark = [pytest.mark.e2e, pytest.mark.minutes, needs(WATCHERS)]
 
 DAGS = Path(__file__).parents[2] / "dags"
 EXAMPLES = ("profilemesh_plan_refresh.py", "profilemesh_tables.py")

@@ -20,6 +20,7 @@ from profilemesh_airflow.exceptions import (
 )
 from profilemesh_airflow.hooks.profilemesh import ProfileMeshHook
 from profilemesh_airflow.store import Ledger
+from profilemesh_airflow.warehouse import Warehouse
 from tests.operators.tasks import Context, profile_all
 
 
@@ -105,12 +106,18 @@ def terminated():
     signal.signal(signal.SIGTERM, before)
 
 
-def test_a_task_that_airflow_ends_stops_its_profile_and_gives_the_change_back(shop, terminated):
+def test_a_task_that_airflow_ends_stops_its_profile_and_gives_the_change_back(shop, terminated, monkeypatch):
     shop.run(SLOW)
     Path(shop.config).write_text(Path(shop.config).read_text().replace("{table: orders}", "{table: slow}"))
     operator = ProfileMeshTableOperator(task_id="profile", config_path=shop.config, table="slow")
     terminated.append(operator)
-    Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    really = Warehouse.profile
+
+    def profile(*arguments):
+        Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        return really(*arguments)
+
+    monkeypatch.setattr(Warehouse, "profile", profile)
     started = monotonic()
     with pytest.raises(SystemExit, match="the task was told to stop"):
         operator.execute(Context())

@@ -7,7 +7,6 @@ import shutil
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from threading import Barrier
@@ -25,7 +24,6 @@ from profilemesh_airflow.core.profile import ColumnProfile, TableProfile
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.store import Ledger, Results, RunRecord, Store, TableNames
 from profilemesh_airflow.store.engine import make_engine
-from tests.clock import change_clock
 from tests.earlier import Earlier
 from tests.store.legacy.adoption import fill
 
@@ -264,16 +262,6 @@ def world_of():
 def sqlite_settings(tmp_path) -> ConnectionSettings:
     """Where a SQLite store is going to be."""
     return ConnectionSettings("sqlite", filepath=str(tmp_path / "new folder" / "new.db"))
-
-
-@pytest.fixture
-def travel(monkeypatch):
-    """Sets the database's clock forward, or back: ``travel(hours=1)``."""
-
-    def by(**delta):
-        change_clock(monkeypatch, lambda now: now + timedelta(**delta))
-
-    return by
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_a_deadlock_costs_nobody_the_work(world, settings):
             tries.append(first)
             connection.execute(TOUCH, {"key": first})
             if len(tries) <= 2:
-                both_have_one.wait(10)
+                both_have_one.wait(60)
             connection.execute(TOUCH, {"key": second})
 
         with closing(Database(settings)) as database:

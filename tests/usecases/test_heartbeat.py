@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import psycopg2
 import pytest
@@ -24,8 +25,8 @@ from profilemesh_airflow.usecases.planning import detect
 from profilemesh_airflow.usecases.profile import Worker, profile_change
 from profilemesh_airflow.usecases.refresh import record
 
-#: Seconds of a lease, and those that the slow table takes: more than two leases.
-LEASE, SLOW = 2, 5
+#: Seconds of a lease, and those that the slow table takes: more than two leases. A busy machine may let a beat wait.
+LEASE, SLOW = 4, 9
 
 
 def until(condition, seconds):
@@ -119,15 +120,24 @@ def claimed(shop):
         yield workspace, workspace.ledger.claim("orders", "test")
 
 
-def test_a_claim_is_renewed_every_third_of_its_lease(claimed):
+def test_a_claim_is_renewed_every_third_of_its_lease(claimed, monkeypatch):
     workspace, claim = claimed
-    with heartbeat(workspace, claim):
-        time.sleep(0.9)
-        first = workspace.ledger.open_entries()["orders"].lease_until
-        time.sleep(0.4)
-        second = workspace.ledger.open_entries()["orders"].lease_until
+    renewed, really = [], Ledger.renew
 
-    assert claim.lease_until < first < second
+    def renew(self, claim):
+        really(self, claim)
+        renewed.append((time.monotonic(), self.open_entries()["orders"].lease_until))
+
+    monkeypatch.setattr(Ledger, "renew", renew)
+    started = time.monotonic()
+    with heartbeat(workspace, claim):
+        until(lambda: len(renewed) >= 3, 60)
+
+    at, leases = zip(*renewed[:3], strict=True)
+    assert claim.lease_until < leases[0] < leases[1] < leases[2]
+    assert all(later - earlier > 0.3 for earlier, later in pairwise((started, *at)))
+    # A busy machine may be late with any of them, and takes no whole lease for each.
+    assert at[-1] - started < 3
 
 
 def failing_renewals(monkeypatch, *errors):
@@ -224,6 +234,6 @@ def test_no_beat_comes_after_the_profile(claimed, monkeypatch):
 
     monkeypatch.setattr(Ledger, "renew", slowly)
     with heartbeat(workspace, claim):
-        begun.wait(5)
+        assert begun.wait(60)
     assert ended.is_set()
     assert beating() == []

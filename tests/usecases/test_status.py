@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from profilemesh_airflow.usecases.planning import detect
@@ -34,23 +32,23 @@ def test_a_profiled_table_is_current_and_a_changed_one_is_open_after_the_next_re
     assert after.last_profiled_at == before.last_profiled_at
 
 
-def test_a_table_is_claimed_while_a_worker_has_a_lease(shop):
-    shop.configure("orders", "users", airflow={"lease": "2s"})
+def test_a_table_is_claimed_while_a_worker_has_a_lease(shop, travel):
+    shop.configure("orders", "users", airflow={"lease": "1h"})
     shop.refresh()
     with shop.open() as workspace:
         workspace.ledger.claim("orders", "somebody")
 
     assert [status.state for status in states(shop).values()] == ["claimed", "open"]
-    time.sleep(2.1)
+    travel(hours=1)
     assert [status.state for status in states(shop).values()] == ["open", "open"]
 
 
-def test_a_claim_whose_lease_ran_out_is_shown_as_the_failed_attempt_that_the_next_look_makes_of_it(shop):
-    shop.configure("orders", "users", airflow={"lease": "1s", "max_attempts": 1})
+def test_a_claim_whose_lease_ran_out_is_shown_as_the_failed_attempt_that_the_next_look_makes_of_it(shop, travel):
+    shop.configure("orders", "users", airflow={"lease": "1h", "max_attempts": 1})
     shop.refresh()
     with shop.open() as workspace:
         workspace.ledger.claim("orders", "somebody")
-    time.sleep(1.1)
+    travel(hours=1)
 
     shown = states(shop)["orders"]
     shop.refresh()

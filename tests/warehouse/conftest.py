@@ -14,6 +14,8 @@ from sqlalchemy.engine import make_url
 
 from profilemesh_airflow.core.connection import ConnectionSettings
 from profilemesh_airflow.warehouse import Means, Warehouse
+from profilemesh_airflow.warehouse.stream import sqlite as stream_sqlite
+from profilemesh_airflow.warehouse.stream.process import Process
 from tests.sent import statements_sent
 from tests.warehouse.databases import Database
 
@@ -132,8 +134,21 @@ def shared_database(request: pytest.FixtureRequest, tmp_path_factory) -> Iterato
         yield database
 
 
+@pytest.fixture(scope="session")
+def reading_process() -> Iterator[Process]:
+    process = Process()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def one_reader(reading_process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process reads the SQLite files of all warehouses: starting one takes longer than most tests."""
+    monkeypatch.setattr(stream_sqlite, "process_of", lambda _: reading_process)
+
+
 @pytest.fixture(params=["sql", "stream"])
-def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, one_reader: None) -> None:
     """Profiles are computed each way in turn."""
     used = [*request.fixturenames, *request.node.callspec.params.values()]
     if request.param == "stream" and ("duckdb" in used or "mysql" in used):

@@ -6,7 +6,7 @@ import socket
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from threading import Timer
+from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -238,15 +238,19 @@ def test_a_shorter_limit_of_the_sessions_own_stays(mysql: Database) -> None:
 
 def test_a_connection_that_is_ended_in_the_middle_of_a_profile_may_hold_next_time(mysql: Database) -> None:
     mysql.run(SLOW)
+    info = mysql.info("slow")
 
     def end() -> None:
-        for (thread,) in running(mysql):
+        deadline = monotonic() + 60
+        while not (found := running(mysql)) and monotonic() < deadline:
+            sleep(0.05)
+        for (thread,) in found:
             mysql.run(f"KILL {thread}")
 
-    killer = Timer(0.5, end)
+    killer = Thread(target=end)
     killer.start()
     with pytest.raises(WarehouseUnavailableError):
-        mysql.profile("slow")
+        mysql.warehouse.profile(info, TableSettings())
     killer.join()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 from contextlib import closing
 from dataclasses import replace
-from threading import Timer
+from threading import Thread
+from time import monotonic, sleep
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -188,12 +189,12 @@ def test_a_connection_that_is_ended_in_the_middle_of_a_profile_may_hold_next_tim
     info = postgres.info("t")
 
     def end() -> None:
-        postgres.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name = 'profilemesh-airflow' AND state = 'active' AND datname = current_database()"
-        )
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        deadline = monotonic() + 60
+        while not postgres.ask(f"{ended} AND datname = current_database()") and monotonic() < deadline:
+            sleep(0.05)
 
-    killer = Timer(0.5, end)
+    killer = Thread(target=end)
     killer.start()
     with pytest.raises(WarehouseUnavailableError, match="the server ended the connection"):
         postgres.warehouse.profile(info, TableSettings())
