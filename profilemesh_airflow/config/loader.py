@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class LoadedConfig:
     :param warnings: what is ignored, and why; one line each.
     :param digest: of the file's bytes (BLAKE2b); changes with every edit, even of a comment.
     :param broken: why the file itself cannot be used, where this is the last good one in its place.
+    :param derived: what follows from it alone, kept by those who work it out.
     """
 
     model: ProfileMeshConfig
@@ -47,6 +48,7 @@ class LoadedConfig:
     warnings: tuple[str, ...]
     digest: str
     broken: str | None = None
+    derived: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 def load_config(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> LoadedConfig:

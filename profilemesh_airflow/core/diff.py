@@ -153,21 +153,21 @@ def diff(
     changes: list[Change] = []
     unchanged: list[str] = []
     uncertain: set[str] = set()
-    for entry in plan.entries:
-        if only is not None and entry.key not in only:
+    for key, entry in plan.by_key.items():
+        if only is not None and key not in only:
             continue
-        reasons = _reasons(entry, baselines.get(entry.key), now, entry.profile_after or profile_after)
-        if entry.key in forced:
-            reasons.append(Reason("forced", "request", None, forced[entry.key]))
+        reasons = _reasons(entry, baselines.get(key), now, entry.profile_after or profile_after)
+        if key in forced:
+            reasons.append(Reason("forced", "request", None, forced[key]))
         elif reasons and requested:
             reasons.append(Reason("requested", "request", None, requested))
         if reasons:
             size = entry.info.estimated_bytes if entry.info else None
             changes.append(Change(entry.ref, tuple(reasons), entry.fingerprint, entry.priority, size))
         else:
-            unchanged.append(entry.key)
-            if entry.data_version is None and baselines[entry.key].data_version is not None:
-                uncertain.add(entry.key)
+            unchanged.append(key)
+            if entry.data_version is None and baselines[key].data_version is not None:
+                uncertain.add(key)
     gone: list[TableRef] = []
     if only is None:
         gone += [baseline.ref for key, baseline in baselines.items() if key not in plan.by_key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from profilemesh_airflow.core.fingerprint import (
@@ -17,7 +17,7 @@ from profilemesh_airflow.core.fingerprint import (
 from profilemesh_airflow.core.table import short_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
     from profilemesh_airflow.core.table import TableRef
@@ -208,19 +208,26 @@ class PlanEntry:
     @cached_property
     def schema_document(self) -> dict[str, str] | None:
         """Column name to type, or none where the schema is unknown."""
-        if self.info is None:
-            return None
-        return {column.name: column.type for column in self.info.columns}
+        return None if self.info is None else _types(self.info.columns)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """The three digests; an unknown part is none."""
-        columns = self.schema_document
         return Fingerprint(
             settings=self.settings.digest,
-            schema=None if columns is None else schema_digest(columns),
+            schema=None if self.info is None else _schema_digest(self.info.columns),
             data=None if self.data_version is None else data_digest(self.data_version),
         )
+
+
+def _types(columns: Iterable[Column]) -> dict[str, str]:
+    return {column.name: column.type for column in columns}
+
+
+@lru_cache(256)
+def _schema_digest(columns: tuple[Column, ...]) -> str:
+    """That of many tables is the same."""
+    return schema_digest(_types(columns))
 
 
 @dataclass(frozen=True)

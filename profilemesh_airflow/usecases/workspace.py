@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from profilemesh_airflow.exceptions import ConfigError
 from profilemesh_airflow.store import Ledger, Results, Store
@@ -27,7 +27,7 @@ from profilemesh_airflow.usecases.tables import ByTable, Tables, known_tables
 from profilemesh_airflow.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from profilemesh_airflow.config import ConnectionConfig, LoadedConfig
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from profilemesh_airflow.core.table import TableRef
     from profilemesh_airflow.usecases.retry import Retry
     from profilemesh_airflow.usecases.settings import TableCare
+
+T = TypeVar("T")
 
 
 class Closeable(Protocol):
@@ -73,7 +75,7 @@ class Workspace:
     @cached_property
     def tables(self) -> Tables:
         """Which tables the configuration means."""
-        return Tables(selection_of(self.config.model, self.config.path.parent))
+        return Tables(self._derived("selection", lambda: selection_of(self.config.model, self.config.path.parent)))
 
     @cached_property
     def refs(self) -> tuple[TableRef, ...]:
@@ -83,17 +85,17 @@ class Workspace:
     @cached_property
     def settings(self) -> Mapping[TableRef, TableSettings]:
         """What is computed for each table."""
-        return ByTable(self.tables, settings_by_entry(self.config.model))
+        return ByTable(self.tables, self._derived("settings", lambda: settings_by_entry(self.config.model)))
 
     @cached_property
     def care(self) -> Mapping[TableRef, TableCare]:
         """How each table is treated, whatever is computed of it."""
-        return ByTable(self.tables, care_by_entry(self.config.model))
+        return ByTable(self.tables, self._derived("care", lambda: care_by_entry(self.config.model)))
 
     @cached_property
     def drift(self) -> Mapping[TableRef, DriftRules]:
         """How the drift of each table is judged."""
-        return ByTable(self.tables, drift_by_entry(self.config.model))
+        return ByTable(self.tables, self._derived("drift", lambda: drift_by_entry(self.config.model)))
 
     @cached_property
     def source_settings(self) -> ConnectionSettings:
@@ -104,6 +106,14 @@ class Workspace:
     def storage_settings(self) -> ConnectionSettings:
         """How to reach the store."""
         return self.connection(self.config.model.storage.connection)
+
+    def _derived(self, what: str, work_out: Callable[[], T]) -> T:
+        """What follows from the configuration alone: a configuration that is loaded stays so for many a workspace."""
+        known = self.config.derived
+        if what not in known:
+            known[what] = work_out()
+        value: T = known[what]
+        return value
 
     def connection(self, written: ConnectionConfig) -> ConnectionSettings:
         """How to reach a database of the configuration.

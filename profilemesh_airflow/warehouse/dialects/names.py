@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -39,6 +40,9 @@ def can_exist(ref: TableRef) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
+_LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
+
+
 def ascii_lower(name: str) -> str:
     """Lower case of ASCII letters only, as SQLite and DuckDB compare names."""
-    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+    return name.lower() if name.isascii() else name.translate(_LOWER)

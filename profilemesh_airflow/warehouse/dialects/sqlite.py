@@ -26,10 +26,10 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from profilemesh_airflow.core.plan import Column, TableInfo
-from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.warehouse.dialects.base import HASHES, Dialect
 from profilemesh_airflow.warehouse.dialects.names import ascii_lower
 from profilemesh_airflow.warehouse.errors import StatementError, is_transient
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from profilemesh_airflow.core.connection import ConnectionSettings
+    from profilemesh_airflow.core.table import TableRef
     from profilemesh_airflow.warehouse.dialects.base import Run
     from profilemesh_airflow.warehouse.relation import Relation
 
@@ -87,6 +87,9 @@ WHERE type IN ('table', 'view') AND substr(name, 1, 7) <> 'sqlite_' AND name NOT
 _HIDDEN = json.dumps(
     ["config", "content", "data", "docsize", "idx", "node", "parent", "rowid", "segdir", "segments", "stat"]
 )
+
+#: Tables in one statement: it keeps a cursor for each open, and looks through all of them to open or close one.
+_MOST_OPEN = 500
 
 _SUBQUERY = "(SELECT {} FROM main.{})"
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
@@ -127,20 +130,20 @@ class SQLiteDialect(Dialect):
     ) -> dict[TableRef, TableInfo]:
         """One query; a view that does not work is found by asking again for fewer tables at a time."""
         here = [ref for ref in refs if not ref.database and ascii_lower(ref.schema or _SCHEMA) == _SCHEMA]
-        found: dict[str, TableInfo] = {}
+        found: dict[str, Mapping[str, Any]] = {}
 
         def ask(tables: Sequence[str]) -> None:
             with _refusals():
                 rows = connection.exec_driver_sql(_CATALOG, (json.dumps(tables),)).all()
-            found.update((name, _info(list(columns))) for name, columns in groupby(rows, lambda row: row[0]))
+            found.update((name, _described(list(columns))) for name, columns in groupby(rows, itemgetter(0)))
 
         def give_up(table: str, error: StatementError) -> None:
             rows = connection.exec_driver_sql(_BROKEN_VIEW, (table,))
-            found.update((row[0], _info([row], error=str(error))) for row in rows)
+            found.update((row[0], _described([row], error=str(error))) for row in rows)
 
         ask_in_halves([ref.table for ref in here], ask, StatementError, give_up)
-        infos = ((ref, found.get(ascii_lower(ref.table))) for ref in here)
-        return {ref: replace(info, ref=ref) for ref, info in infos if info is not None}
+        described = ((ref, found.get(ascii_lower(ref.table))) for ref in here)
+        return {ref: TableInfo(ref, **what) for ref, what in described if what is not None}
 
     def tables(self, connection: Connection) -> list[tuple[str, str, str]]:
         """All are in the schema ``main``."""
@@ -148,7 +151,7 @@ class SQLiteDialect(Dialect):
         return [(_SCHEMA, table, _relation_kind(kind, sql or "")) for table, kind, sql in rows]
 
     def versions(self, connection: Connection, infos: Sequence[TableInfo]) -> dict[TableRef, str | None]:
-        """One statement; a table that cannot be read is found by asking again for fewer tables at a time."""
+        """One statement for every 500; a table that cannot be read is found by asking for fewer at a time."""
         texts: dict[TableRef, str | None] = dict.fromkeys((info.ref for info in infos), None)
         quote = connection.dialect.identifier_preparer.quote_identifier
 
@@ -161,7 +164,9 @@ class SQLiteDialect(Dialect):
         def give_up(info: TableInfo, error: StatementError) -> None:
             log.warning("data version of %s is unknown: %s", info.ref, error)
 
-        ask_in_halves([info for info in infos if info.details["countable"]], ask, StatementError, give_up)
+        countable = [info for info in infos if info.details["countable"]]
+        for at in range(0, len(countable), _MOST_OPEN):
+            ask_in_halves(countable[at : at + _MOST_OPEN], ask, StatementError, give_up)
         return texts
 
     def why_missing(self, ref: TableRef) -> str:
@@ -291,27 +296,30 @@ def _refusals() -> Iterator[None]:
         raise StatementError(str(error.orig)) from error
 
 
-def _info(rows: Sequence[Any], error: str | None = None) -> TableInfo:
+def _described(rows: Sequence[Any], error: str | None = None) -> Mapping[str, Any]:
+    """What there is to say of a table but how it is referred to."""
     _, name, relation_kind, sql = rows[0][:4]
     sql = sql or ""
     kind = _relation_kind(relation_kind, sql)
-    columns = tuple(Column(row[4], row[5]) for row in rows if row[4] is not None)
+    columns, kinds, rowid = _shape(tuple([(row[4], row[5]) for row in rows if row[4] is not None]))
     options = sql.rpartition(")")[2].upper()
     details = {
         "name": name,
         "schema": None,
-        "kinds": tuple(_kind(column.type) for column in columns),
+        "kinds": kinds,
         "folded": frozenset(column.name for column in columns) if "RTRIM" in sql.upper() else frozenset(),
         "collated": kind != "table" or "COLLATE" in sql.upper(),
         "countable": kind == "table",
-        "rowid": None if "WITHOUT" in options else _rowid_name(columns),
+        "rowid": None if "WITHOUT" in options else rowid,
     }
-    return TableInfo(
-        ref=TableRef(name),
-        columns=columns,
-        kind=kind,
-        details=details if error is None else {**details, "error": error},
-    )
+    return {"columns": columns, "kind": kind, "details": details if error is None else {**details, "error": error}}
+
+
+@lru_cache(256)
+def _shape(described: tuple[tuple[str, str], ...]) -> tuple[tuple[Column, ...], tuple[Kind, ...], str | None]:
+    """Columns by names and types, their kinds, and the name of the rowid: of many tables they are the same."""
+    columns = tuple(Column(name, declared) for name, declared in described)
+    return columns, tuple(_kind(column.type) for column in columns), _rowid_name(columns)
 
 
 def _relation_kind(kind: str, sql: str) -> str:
