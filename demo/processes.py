@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
@@ -33,6 +33,7 @@ class Session:
 
     pid: int
     created: float
+    _asked: set[psutil.Process] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def leads(self) -> bool:
         """Whether the leader still runs."""
@@ -59,6 +60,8 @@ class Session:
 
     def ask_to_end(self) -> None:
         """Send the leader SIGINT, as Ctrl-C would."""
+        # Of those in sessions of their own, nobody knows any more where they came from when the leader is gone.
+        self._asked.update(self.members())
         if self.leads():
             _send(signal.SIGINT, [psutil.Process(self.pid)])
 
@@ -67,7 +70,7 @@ class Session:
 
         :param grace: seconds the leader has to end everything itself.
         """
-        seen = self._wait(self.members(), grace, while_led=True)
+        seen = self._wait(self._asked.union(self.members()), grace, while_led=True)
         for number in (signal.SIGTERM, signal.SIGKILL):
             if not seen:
                 return

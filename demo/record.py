@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import psutil
@@ -34,8 +33,11 @@ class Record:
 
         :param kept: whether they are meant to outlive this program.
         """
-        owner = None if kept else asdict(Session(os.getpid(), psutil.Process().create_time()))
-        document = {"owner": owner, "sessions": [asdict(session) for session in sessions]}
+        owner = None if kept else {"pid": os.getpid(), "created": psutil.Process().create_time()}
+        document = {
+            "owner": owner,
+            "sessions": [{"pid": session.pid, "created": session.created} for session in sessions],
+        }
         self._path.write_text(json.dumps(document), encoding="utf-8")
 
     def remove(self) -> None:

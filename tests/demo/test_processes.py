@@ -28,12 +28,11 @@ subprocess.Popen(sleeper)
 subprocess.Popen(sleeper, preexec_fn=os.setpgrp)
 subprocess.Popen(sleeper, start_new_session=True)
 """
-HEEDS_SIGINT = FAMILY + "time.sleep(60)"
-IGNORES_SIGINT = FAMILY + "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
-IGNORES_ALL = (
-    FAMILY + "[signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)]; time.sleep(60)"
-)
-DIES_EARLY = FAMILY + "time.sleep(1)"
+#: Only then it has them all; whoever is interrupted while it starts one loses it.
+STAYS = "import time; print('complete', flush=True); time.sleep(60)"
+HEEDS_SIGINT = FAMILY + STAYS
+IGNORES_SIGINT = FAMILY + "signal.signal(signal.SIGINT, signal.SIG_IGN); " + STAYS
+IGNORES_ALL = FAMILY + "[signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)]; " + STAYS
 
 
 @pytest.fixture
@@ -41,12 +40,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Started] = []
 
     def _start(program: str, size: int) -> Started:
-        process, session = start_session([sys.executable, "-c", program], os.environ, tmp_path / "log")
+        log = tmp_path / "log"
+        process, session = start_session([sys.executable, "-c", program], os.environ, log)
         started.append((process, session))
-        deadline = time.monotonic() + 20
-        while len(session.members()) < size:
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+        deadline = time.monotonic() + 60
+        while "complete" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
+        assert len(session.members()) == size
         return process, session
 
     yield _start
@@ -78,7 +79,8 @@ def test_what_heeds_nothing_is_killed(start: Start, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_leader_that_left_its_children_behind_still_has_them_ended(start: Start) -> None:
-    process, session = start(DIES_EARLY, 4)
+    process, session = start(HEEDS_SIGINT, 4)
+    process.kill()
     process.wait()
     assert not session.leads()
     session.end(grace=20)
@@ -88,7 +90,7 @@ def test_a_leader_that_left_its_children_behind_still_has_them_ended(start: Star
 def test_a_program_heeds_sigint_even_where_it_is_ignored_around_it(start: Start) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process, session = start("import time; time.sleep(60)", 1)
+        process, session = start(STAYS, 1)
     finally:
         signal.signal(signal.SIGINT, before)
     session.ask_to_end()
@@ -96,7 +98,7 @@ def test_a_program_heeds_sigint_even_where_it_is_ignored_around_it(start: Start)
 
 
 def test_the_process_of_somebody_else_with_the_same_id_is_left_alone(start: Start) -> None:
-    process, session = start("import time; time.sleep(60)", 1)
+    process, session = start(STAYS, 1)
     other = replace(session, created=session.created - 1000)
     assert other.members() == []
     assert not other.leads()
