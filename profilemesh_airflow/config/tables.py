@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, field_validator, model_validator
 
 from profilemesh_airflow.config.base import Fraction, OptionalText, Positive, Section, WholeNumber, show
 from profilemesh_airflow.config.drift import TableDriftConfig
@@ -15,6 +16,10 @@ from profilemesh_airflow.config.selection import TableSelection
 
 #: Another one draws another sample.
 Seed = Annotated[WholeNumber, Field(ge=0, le=2**31 - 1)]
+
+
+#: Texts, quoted names and comments of SQL.
+_NO_CODE = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
 
 
 def _scalar(value: Any) -> str | int | float | bool | None:
@@ -118,6 +123,13 @@ class TableConfig(TableSelection):
     triggered_by: Annotated[tuple[AssetUri, ...], BeforeValidator(_several)] = ()
     always: bool = False
     debounce: Duration | None = None
+
+    @field_validator("version_query")
+    @classmethod
+    def _one_statement(cls, query: str | None) -> str | None:
+        if query and ";" in _NO_CODE.sub("", query).strip().removesuffix(";"):
+            raise ValueError("version_query is one SELECT, and this has several statements; keep one")
+        return query
 
     @model_validator(mode="after")
     def _one_version(self) -> TableConfig:

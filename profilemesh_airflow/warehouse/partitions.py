@@ -42,7 +42,8 @@ class Partitions:
     def of(self, relation: Relation, dialect: Dialect) -> Relation:
         """Their rows; of no partitions there are none."""
         key = relation.column(self.key.name)
-        wanted = [dialect.partition_value(self.key, value) for value in self.values if value is not None]
+        spellings = (spelling for value in self.values if value is not None for spelling in dialect.spellings(value))
+        wanted = [dialect.partition_value(self.key, spelling) for spelling in spellings]
         conditions = [key.in_(wanted)] if wanted else []
         if None in self.values:
             conditions.append(key.is_(None))

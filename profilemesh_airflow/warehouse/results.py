@@ -98,7 +98,7 @@ def _same(value: Any, *_: Any) -> Any:
 #: How a value is shown; that of another kind as a minimum is.
 _FORMS: dict[Kind, Callable[[Any, int, Subject, Dialect], Any]] = {
     Kind.TEXT: _text,
-    Kind.OPAQUE: lambda value, *_: _text(str(value)),
+    Kind.OPAQUE: lambda value, *_: _text(f"0x{value.hex()}" if isinstance(value, bytes) else str(value)),
     Kind.BOOLEAN: lambda value, *_: bool(value) if value in (0, 1) else value,
 }
 

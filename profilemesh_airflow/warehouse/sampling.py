@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: Blocks that are a fair sample by themselves; fewer hold too few different rows where neighbours are alike.
 _MANY_BLOCKS = 1000
 
+#: So few rows are drawn in their exact number: a chance sample varies by about the square root of it, and may be empty.
+_FEW = 10_000
+
 _METHODS = ("random", "stratified", "topk")
 
 
@@ -88,7 +91,22 @@ class Sampler:
             return self._top()
         if self._sampling.method == "stratified" and self._by is not None:
             return self._stratified(self._by)
+        if self._sampling.max_rows is not None and self._sampling.max_rows <= _FEW:
+            return self._few()
         return self._random()
+
+    def _few(self) -> Sample:
+        """Those with the least hashes; of rows with equal ones, as equal rows of a view are, all or none."""
+        everything, hashed = self._everything(), self._hash()
+        count = self._quota(self._count(everything))
+        notes = {"method": "hash", "seed": self._sampling.seed}
+        if not count:
+            return Sample(everything.where(sa.false()), notes, reads_all=True)
+        ranked = everything.select(hashed.label("h")).order_by(hashed).limit(2).offset(count - 1)
+        greatest, *after = (row[0] for row in self._lane.scan(ranked))
+        limit: Any = sa.literal_column(str(greatest))
+        drawn = hashed < limit if greatest in after else hashed <= limit
+        return Sample(everything.where(drawn), notes, reads_all=True)
 
     def _random(self) -> Sample:
         """Smaller and smaller ones, until it holds no more than ``max_rows``; each is a part of the one before."""

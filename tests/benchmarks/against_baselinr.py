@@ -61,6 +61,9 @@ def command(way: str, settings: ConnectionSettings, table: str, baselinr: str) -
     given = {name: value for name, value in asdict(settings).items() if value}
     if way == "baselinr":
         source = {"database": "unused", **given} if settings.type == "sqlite" else given
+        if str(source.get("host")).startswith("/"):
+            # It writes the host of its URL itself, where the folder of a socket has no place.
+            source["extra_params"] = {"connect_args": {"host": source.pop("host")}}
         return [baselinr, str(DRIVER), json.dumps(source), table]
     return [sys.executable, "-m", "tests.benchmarks.contenders", way, json.dumps(given), table]
 
@@ -69,9 +72,10 @@ def postmaster_of(settings: ConnectionSettings) -> int | None:
     """The first process of a PostgreSQL server on this machine."""
     if settings.type != "postgres":
         return None
-    with Warehouse(settings) as warehouse:
-        ((backend,),) = Database(settings, warehouse).ask("SELECT pg_backend_pid()")
-        return psutil.Process(backend).ppid()
+    with Warehouse(settings) as warehouse, Database(settings, warehouse).connect() as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_backend_pid()")
+        return psutil.Process(cursor.fetchone()[0]).ppid()
 
 
 def measure(way: str, settings: ConnectionSettings, table: str, baselinr: str) -> dict[str, Any]:

@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from profilemesh_airflow.config import METRICS
+from profilemesh_airflow.config.tables import TableConfig
 from profilemesh_airflow.core.table import TableRef
 
 if TYPE_CHECKING:
@@ -327,3 +329,19 @@ def test_what_is_no_asset_is_refused_without_a_secret(errors: Callable[..., list
     (error,) = errors(listing(f"{{table: a, triggered_by: '{uri}'}}"))
     assert message in error
     assert "s3cret-word" not in error
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["COMMIT; DELETE FROM orders", "SELECT 1;; SELECT 2", "SELECT ';' AS a; SELECT 2", "SELECT 1 -- ;\n; DROP TABLE t"],
+)
+def test_a_version_query_is_one_statement(query: str) -> None:
+    with pytest.raises(ValidationError, match="version_query is one SELECT, and this has several statements; keep one"):
+        TableConfig.model_validate({"table": "orders", "version_query": query})
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT 1;", "SELECT ';' || \";\" FROM t -- ; and\n/* ; */ ; ", "SELECT $a$;$a$", "SELECT `;` FROM t"]
+)
+def test_semicolons_in_texts_names_and_comments_end_no_statement(query: str) -> None:
+    assert TableConfig.model_validate({"table": "orders", "version_query": query}).version_query == query

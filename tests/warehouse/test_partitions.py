@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from profilemesh_airflow.config.tables import PartitionConfig
 from profilemesh_airflow.core.plan import Partition
 from profilemesh_airflow.exceptions import ProfileError
 
@@ -74,12 +75,32 @@ def test_the_latest_partition_is_the_greatest_key_of_its_type(database: Database
         ("integer", 5, "5"),
         ("text", "2024-01-02", date(2024, 1, 2)),
         ("timestamp", "2024-01-02 03:04:05", datetime(2024, 1, 2, 3, 4, 5)),  # noqa: DTZ001 - as YAML gives it
+        ("timestamp", "2024-01-02 03:04:05.120000", "2024-01-02T03:04:05.12"),
         ("boolean", True, True),
     ],
 )
 def test_a_value_may_be_written_as_yaml_likes_it(database: Database, kind: str, key: Any, value: Any) -> None:
     database.create("t", {"k": kind, "n": "integer"}, [(key, 7), (None, 8)])
-    assert numbers(database, "t", Partition("k", "specific_values", values=(value,))) == (1, 7, 7)
+    assert numbers(database, "t", configured(value)) == (1, 7, 7)
+
+
+def configured(value: Any) -> Partition:
+    """A partition setting as a configuration has it."""
+    (kept,) = PartitionConfig.model_validate({"strategy": "specific_values", "values": [value]}).values or ()
+    return Partition("k", "specific_values", values=(kept,))
+
+
+@pytest.mark.parametrize("stored", ["2024-01-02 03:04:05", "2024-01-02T03:04:05", "2024-01-02 03:04:05.000000"])
+def test_sqlite_may_store_a_time_in_any_spelling(sqlite: Database, stored: str) -> None:
+    sqlite.create("t", {"k": "timestamp", "n": "integer"}, [(stored, 7), ("2024-01-02 03:04:06", 8)])
+    assert numbers(sqlite, "t", configured(datetime(2024, 1, 2, 3, 4, 5))) == (1, 7, 7)  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("value", ["abc", "5 apples"])
+def test_a_text_is_no_number_of_mysql(mysql: Database, value: str) -> None:
+    mysql.create("t", {"k": "integer", "n": "integer"}, [(0, 7), (5, 8)])
+    with pytest.raises(ProfileError, match=f"'{value}' is no value of the partition key 'k', which is of type bigint"):
+        numbers(mysql, "t", configured(value))
 
 
 @pytest.mark.parametrize("kind", ["timestamptz", "uuid", "mood", "real", "date"])

@@ -255,6 +255,10 @@ class Dialect(ABC):
         """
         return sa.cast(key, self.text)
 
+    def spellings(self, value: Any) -> Sequence[Any]:
+        """The ways in which a partition's value may be stored, where the database compares what is written."""
+        return (value,)
+
     @abstractmethod
     def partition_value(self, column: Column, value: Any) -> sa.ColumnElement[Any]:
         """SQL for a partition's value, of the column's type."""

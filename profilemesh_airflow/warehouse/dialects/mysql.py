@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -37,6 +38,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from profilemesh_airflow.core.plan import Column, TableInfo
 from profilemesh_airflow.core.selection import tags_in_comment
+from profilemesh_airflow.exceptions import ProfileError
 from profilemesh_airflow.warehouse.dialects.base import HASHES, Dialect
 from profilemesh_airflow.warehouse.dialects.names import can_exist, columns_of
 from profilemesh_airflow.warehouse.double import as_double
@@ -110,6 +112,7 @@ _KIND_OF_TYPE = {
 _EXACT_COLLATION = re.compile(r"(nopad|0900)_bin$")
 
 _TEXT = re.compile(r"char|text|enum|set", re.IGNORECASE)
+_NUMBER = re.compile(r"(tiny|small|medium|big)?int|decimal|float|double|year", re.IGNORECASE)
 _WIDE = re.compile(r"bigint.* unsigned", re.IGNORECASE)
 
 
@@ -233,8 +236,23 @@ class MySQLDialect(Dialect):
         return key
 
     def partition_value(self, column: Column, value: Any) -> sa.ColumnElement[Any]:
-        """As it is, for the server to compare; but a text is no number, lest ``'5 apples'`` equal 5."""
-        return sa.literal(str(value) if _TEXT.search(column.type) else value)
+        """As it is, for the server to compare; but a text is no number, lest ``'5 apples'`` equal 5, or ``'?'`` 0."""
+        if _TEXT.search(column.type):
+            return sa.literal(str(value))
+        if isinstance(value, str) and _NUMBER.match(column.type) and not _is_number(value):
+            raise ProfileError(
+                f"{value!r} is no value of the partition key {column.name!r}, which is of type {column.type}; "
+                "correct `partition.values`"
+            )
+        return sa.literal(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        Decimal(text)
+    except InvalidOperation:
+        return False
+    return True
 
 
 def _text_of(column: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[str]:

@@ -26,7 +26,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -40,6 +40,7 @@ from sqlalchemy.exc import DBAPIError
 from profilemesh_airflow.core.plan import Column, TableInfo
 from profilemesh_airflow.warehouse.dialects.base import HASHES, Dialect
 from profilemesh_airflow.warehouse.dialects.names import ascii_lower
+from profilemesh_airflow.warehouse.dialects.times import spellings
 from profilemesh_airflow.warehouse.errors import StatementError, is_transient
 from profilemesh_airflow.warehouse.halving import ask_in_halves
 from profilemesh_airflow.warehouse.kinds import Kind
@@ -276,12 +277,14 @@ class SQLiteDialect(Dialect):
         """As it is stored."""
         return key
 
-    def partition_value(self, column: Column, value: Any) -> sa.ColumnElement[Any]:
-        """As it is stored; a date or time of the configuration as the text that SQLite has for it."""
-        if isinstance(value, datetime):
-            value = value.isoformat(sep=" ")
-        elif isinstance(value, date):
+    def spellings(self, value: Any) -> Sequence[Any]:
+        """A date and time is stored as text, in one of several spellings."""
+        if isinstance(value, date):
             value = value.isoformat()
+        return spellings(value) if isinstance(value, str) else (value,)
+
+    def partition_value(self, column: Column, value: Any) -> sa.ColumnElement[Any]:
+        """As it is stored."""
         return sa.literal(value)
 
 
