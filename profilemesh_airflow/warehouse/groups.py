@@ -170,7 +170,7 @@ def _statement(
     columns = [groups.c.number, number.label("bin")]
     if "difference" in derived:
         columns.append(frame.scaled(groups.c.difference).label("z"))
-    binned = sa.select(*columns).select_from(groups).subquery("b")
+    binned = dialect.computed_once(sa.select(*columns).select_from(groups)).subquery("b")
     sums = [sa.func.count(), sa.func.sum(binned.c.number)]
     if "difference" in derived:
         sums += [sa.func.sum(binned.c.number * binned.c.z), sa.func.sum(binned.c.number * (binned.c.z * binned.c.z))]

@@ -114,6 +114,23 @@ class Lane:
         self.scans += 1
         return rows
 
+    def fetch(self, statement: Any, most: int) -> Generator[Sequence[tuple[Any, ...]]]:
+        """The rows of a statement that reads the profiled rows, at most so many at a time, as the driver has them.
+
+        :raises StatementError: when it is refused, for whatever reason; else raises as :meth:`run` does.
+        """
+        self._seconds_left()
+        errors = (DBAPIError, self.connection.dialect.dbapi.Error)  # type: ignore[union-attr]
+        try:
+            with closing(self.connection.execute(statement)) as result:
+                while rows := result.cursor.fetchmany(most):
+                    self._seconds_left()
+                    yield rows
+                self.scans += 1
+        except errors as error:
+            self._seconds_left()
+            raise StatementError("the rows could not be fetched") from error
+
     def text(self, statement: Any) -> str:
         """A statement as it is sent where nothing can be bound to it."""
         compiled = str(statement.compile(self.connection, compile_kwargs={"literal_binds": True}))

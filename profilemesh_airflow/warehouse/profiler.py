@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from profilemesh_airflow.core.profile import TableProfile
 from profilemesh_airflow.exceptions import ProfileError, TableMissingError
 from profilemesh_airflow.warehouse.errors import StatementError
+from profilemesh_airflow.warehouse.kinds import Kind
 from profilemesh_airflow.warehouse.pushdown import Pushdown
 from profilemesh_airflow.warehouse.results import column_profile
 from profilemesh_airflow.warehouse.selection import Selection, select_rows
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from profilemesh_airflow.core.plan import Column, TableInfo, TableSettings
     from profilemesh_airflow.warehouse.dialects.base import Dialect
-    from profilemesh_airflow.warehouse.kinds import Kind
     from profilemesh_airflow.warehouse.lanes import Lane, Lanes
     from profilemesh_airflow.warehouse.relation import Relation
     from profilemesh_airflow.warehouse.strategy import Choice
@@ -75,11 +75,12 @@ class Profiler:
         if self._choice.stream:
             strategy |= {"engine": "stream", **self._stream(selection.relation, subjects)}
         else:
+            together = self._ask(selection.relation, subjects)
             strategy |= {
                 "engine": "sql",
                 "sorted": [subject.column.name for subject in subjects if subject.key is subject.value],
                 "distinct_by_hash": [subject.column.name for subject in subjects if subject.by_hash],
-                "together": self._ask(selection.relation, subjects),
+                "together": together,
             }
             if self._rate is not None:
                 strategy["approximated_from_one_row_in"] = self._rate
@@ -108,7 +109,9 @@ class Profiler:
 
     def _ask(self, relation: Relation, subjects: Sequence[Subject]) -> list[list[str]]:
         """Have the database compute everything; the columns that it looked at together."""
-        pushdown = Pushdown(self._lanes, self._dialect, self._settings, self._rate, self._values, self._fail)
+        pushdown = Pushdown(
+            self._lanes, self._dialect, self._settings, self._rate, self._values, self._choice.memory, self._fail
+        )
         pushdown.measure(relation, subjects)
         self._rows = pushdown.rows
         return pushdown.joined
@@ -152,6 +155,8 @@ class Profiler:
             folded=folded,
             key=self._sorting_key(value, kind) if sorts else None,
             approximate=approximate,
+            passing=self._dialect.counts_few and kind is Kind.BOOLEAN and not approximate,
+            tallied=self._dialect.counts_here(self._info, kind),
         )
 
     def _differ(self, column: Column) -> bool:

@@ -30,6 +30,7 @@ from profilemesh_airflow.warehouse.scan import (
     targets,
 )
 from profilemesh_airflow.warehouse.subject import DISTINCT
+from profilemesh_airflow.warehouse.tally import count_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -48,6 +49,7 @@ class Pushdown:
 
     :param rate: one in how many rows is looked at for approximations; none where there are none.
     :param values: about how many distinct values columns have, where the database believes to know.
+    :param memory: bytes that values may take in this process.
     :param refuse: what to do when even the number of rows is refused; it raises.
     :ivar rows: how many rows there are, once they were counted.
     :ivar joined: names of the columns that were looked at together, pack by pack.
@@ -60,6 +62,7 @@ class Pushdown:
         settings: TableSettings,
         rate: int | None,
         values: Mapping[str, float],
+        memory: int,
         refuse: Callable[[StatementError], None],
     ) -> None:
         self.rows = 0
@@ -69,6 +72,7 @@ class Pushdown:
         self._settings = settings
         self._rate = rate
         self._values = values
+        self._memory = memory
         self._refuse = refuse
 
     def measure(self, relation: Relation, subjects: Sequence[Subject]) -> None:
@@ -119,13 +123,21 @@ class Pushdown:
         return [self._lanes.submit(self._study, relation, some, together, study) for some in packs]
 
     def _count_early(self, relation: Relation, subjects: Sequence[Subject]) -> list[Future[None]]:
-        """Count distinct values: by sorting several columns in one scan, or by grouping."""
+        """Count distinct values: by sorting several columns in one scan, by grouping, or here."""
         in_order = chunks(sorted_targets(subjects), MAX_SORTS, least=len(self._lanes))
-        grouped = (subject for subject in subjects if subject.key is None)
+        grouped = (subject for subject in subjects if subject.key is None and not subject.tallied)
+        here = [subject for subject in subjects if subject.tallied]
         return [
+            *(self._lanes.submit(self._count_here, relation, some) for some in [here] if some),
             *(self._lanes.submit(scan, relation, some) for some in in_order),
             *self._look(relation, grouped, study_values),
         ]
+
+    def _count_here(self, lane: Lane, relation: Relation, subjects: Sequence[Subject]) -> None:
+        count_texts(lane, relation, subjects, self._memory)
+        for subject in subjects:
+            if not subject.tallied:
+                study_values(lane, relation, subject, self._dialect)
 
     def _row_count(self) -> Target:
         """Where even that is refused, the table as a whole is."""

@@ -133,6 +133,7 @@ _AGGREGATES: dict[str, Callable[[Dialect, Subject, Any], sa.ColumnElement[Any]]]
     "low": lambda dialect, subject, value: dialect.extreme(sa.func.min(value), subject.kind),
     "high": lambda dialect, subject, value: dialect.extreme(sa.func.max(value), subject.kind),
     "average": lambda dialect, subject, value: dialect.average(value, subject.kind),
+    "distinct": lambda _, __, value: sa.func.count(value.distinct()),
     "deviation": lambda _, __, value: sa.func.stddev_samp(value),
     "min_length": lambda dialect, _, value: sa.func.min(dialect.length(value)),
     "max_length": lambda dialect, _, value: sa.func.max(dialect.length(value)),

@@ -50,7 +50,7 @@ class Means:
 class Choice:
     """Whether to stream, and why (not).
 
-    :param memory: bytes that streaming may take.
+    :param memory: bytes that values may take in this process.
     """
 
     stream: bool
@@ -68,16 +68,17 @@ def choose(kind: str, size: int | None, settings: TableSettings, means: Means, *
     :raises NotBuiltError: it is asked for, and this kind of database cannot.
     """
     if means.engine == "sql":
-        return Choice(False, "profiling.engine")
+        return Choice(False, "profiling.engine", means.memory)
     why_not = _why_not(kind)
     if means.engine == "stream":
         if why_not is not None:
             raise why_not
         return Choice(True, "profiling.engine", means.memory)
     if why_not is not None:
-        return Choice(False, "the extra `fast` is not installed" if kind in MODULES else "not built for this database")
+        reason = "the extra `fast` is not installed" if kind in MODULES else "not built for this database"
+        return Choice(False, reason, means.memory)
     why_sql = "approximations are the database's" if approximated else _why_sql(kind, size, settings, means)
-    return Choice(False, why_sql) if why_sql else Choice(True, "faster", means.memory)
+    return Choice(why_sql is None, why_sql or "faster", means.memory)
 
 
 def _why_sql(kind: str, size: int | None, settings: TableSettings, means: Means) -> str | None:

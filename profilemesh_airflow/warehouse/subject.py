@@ -28,6 +28,9 @@ PLAIN = ("min_text", "max_text", "zero_count", "negative_count", "empty_count", 
 #: Metrics that one scan of the table answers, all together.
 ONE_SCAN = frozenset({"count", "min", "max", "mean", *_NULLS, *_LENGTHS, *PLAIN})
 
+#: Of a hash of a value.
+HASH_BITS = 64
+
 #: Of ``n`` values ``n ** 2 / 2 ** 65`` pairs are expected to share a hash of 64 bits, the birthday problem: of so many,
 #: one in a million.
 MOST_HASHED = int((2**65 * 1e-6) ** 0.5)
@@ -42,6 +45,9 @@ class Subject:
     :param key: of a column whose values are thought to differ mostly, what is sorted to count the distinct ones: the
         value, or a hash of it; none where values are grouped.
     :param approximate: whether approximations will do.
+    :param passing: whether the first scan counts its distinct values as they pass, of which there are few.
+    :param tallied: whether its distinct values are counted in this process, by their hashes; until that turns out to be
+        impossible.
     :ivar measured: results of statements by name; a name out of :meth:`measures`, or one that a later step adds.
     :ivar failed: by the same names, why there is no result.
     :ivar approximated: the metrics that are approximations.
@@ -54,6 +60,8 @@ class Subject:
     folded: bool = False
     key: sa.ColumnElement[Any] | None = None
     approximate: bool = False
+    passing: bool = False
+    tallied: bool = False
     measured: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     approximated: set[str] = field(default_factory=set)
@@ -73,6 +81,7 @@ class Subject:
             "low": "min" in wanted or spread,
             "high": "max" in wanted or spread,
             "average": wanted & {"mean", "stddev"},
+            "distinct": self.passing and wanted & DISTINCT,
             "deviation": self.key is not None and "stddev" in wanted,
             **{name: name in wanted and not self.lengths_from_groups for name in sorted(_LENGTHS)},
             **{name: name in wanted for name in PLAIN},
@@ -87,16 +96,16 @@ class Subject:
     @property
     def lengths_from_groups(self) -> bool:
         """Whether lengths come free with the distinct values."""
-        grouped = self.wanted & DISTINCT and self.key is None and not self.approximate
+        grouped = self.wanted & DISTINCT and self.key is None and not self.approximate and not self.tallied
         return bool(self.wanted & _LENGTHS and grouped and not self.folded)
 
     @property
     def by_hash(self) -> bool:
         """Whether distinct values are counted by a hash of them."""
-        return self.key is not None and self.key is not self.value
+        return self.tallied or (self.key is not None and self.key is not self.value)
 
     @property
     def counted_early(self) -> bool:
         """Whether its distinct values can be counted before the first scan has answered."""
         grouped_late = self.kind.numeric and self.key is None
-        return not grouped_late and not self.approximate and bool(self.wanted & DISTINCT)
+        return not grouped_late and not self.approximate and not self.passing and bool(self.wanted & DISTINCT)

@@ -29,8 +29,10 @@ def test_one_scan_for_all_columns_and_one_look_at_each(database: Database, state
         profile = database.profile("t")
     catalog = {"postgres": 1, "duckdb": 1, "sqlite": 2, "mysql": 3}[database.kind]  # some: with their BEGIN
     assert profile.queries == len(sent) - catalog
-    assert len(reading(sent)) == 1 + len(info.columns)
-    assert profile.rows_scanned == 10 * (1 + len(info.columns))
+    # SQLite's texts are fetched together, and its truth values counted in the first scan.
+    looks = 3 if database.kind == "sqlite" else len(info.columns)
+    assert len(reading(sent)) == 1 + looks
+    assert profile.rows_scanned == 10 * (1 + looks)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,8 @@ def test_metrics_that_are_not_wanted_cost_nothing(
     database.create("t", {"i": "integer", "s": "text", "b": "boolean"}, [(n, str(n), True) for n in range(10)])
     with statements() as sent:
         database.profile("t", metrics=metrics)
-    assert len(reading(sent)) == scans
+    spared = database.kind == "sqlite" and "distinct_count" in metrics  # the truth values are in the first scan
+    assert len(reading(sent)) == scans - spared
 
 
 def test_a_constant_or_empty_column_of_numbers_is_not_looked_at_again(

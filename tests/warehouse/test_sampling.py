@@ -134,7 +134,7 @@ def test_every_statement_names_the_sample(orders: Database, statements: Callable
         "duckdb": "hash(t.rowid, 7)",
         "mysql": "md5(concat_ws(',', 7, quote(",
     }[orders.kind]
-    assert len(reading) == 1 + len(COLUMNS)
+    assert len(reading) == 1 + len(COLUMNS) - (orders.kind == "sqlite")  # where two texts are fetched together
     assert all(how in statement for statement in reading)
     assert profile.strategy["sample"]["fraction"] == 0.25
 

@@ -71,6 +71,9 @@ class Dialect(ABC):
     #: How much TABLESAMPLE SYSTEM takes or leaves as a whole.
     block_bytes: ClassVar[int] = 8192
 
+    #: Whether a scan that sums up other things counts the distinct ones of a few values at next to no cost.
+    counts_few: ClassVar[bool] = False
+
     @abstractmethod
     def catalog(
         self, connection: Connection, refs: Sequence[TableRef], schema: str | None
@@ -160,6 +163,17 @@ class Dialect(ABC):
         None where grouping is faster even if most values differ. Two different values share a hash once in 2^64 pairs.
         """
         return value if kind in SORTS_FAST else None
+
+    def counts_here(self, info: TableInfo, kind: Kind) -> bool:
+        """Whether the distinct values of a column, as far as they are texts, are counted in this process.
+
+        That is for a database that runs in it anyway, and where texts are equal only if they are the same.
+        """
+        return False
+
+    def computed_once(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """A subquery whose expressions are computed once a row, however often they are used."""
+        return query
 
     def bin_number(self, value: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.ColumnElement[int]:
         """SQL for the number of the bin that a double lies in."""

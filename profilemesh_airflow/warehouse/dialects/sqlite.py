@@ -32,6 +32,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from random import Random
+from sys import hash_info
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -46,6 +47,7 @@ from profilemesh_airflow.warehouse.halving import ask_in_halves
 from profilemesh_airflow.warehouse.kinds import Kind
 from profilemesh_airflow.warehouse.moments import MAX_DOUBLE, between, is_finite
 from profilemesh_airflow.warehouse.relation import ALIAS
+from profilemesh_airflow.warehouse.subject import HASH_BITS
 from profilemesh_airflow.warehouse.witness import WITNESS, Witness
 
 if TYPE_CHECKING:
@@ -117,6 +119,8 @@ _KIND_OF_STORED = {
     (0, 1, 0): Kind.TEXT,
 }
 
+_STORED_AS_TEXT = frozenset({Kind.TEXT, Kind.TEMPORAL, Kind.OPAQUE})
+
 _SNAPSHOT_TRIES = 5
 
 
@@ -126,6 +130,7 @@ class SQLiteDialect(Dialect):
     name = "sqlite"
     several_databases = False
     missing_messages = ("no such table",)
+    counts_few = True
 
     def catalog(
         self, connection: Connection, refs: Sequence[TableRef], schema: str | None
@@ -178,6 +183,10 @@ class SQLiteDialect(Dialect):
         if ref.schema and ascii_lower(ref.schema) != _SCHEMA:
             return "an SQLite file has no schemas: remove `schema`"
         return "it does not exist in this file; check the spelling"
+
+    def counts_here(self, info: TableInfo, kind: Kind) -> bool:
+        """What mostly is stored as text, unless it has, or a view may give it, a collation of its own."""
+        return kind in _STORED_AS_TEXT and not info.details["collated"] and hash_info.width >= HASH_BITS
 
     def bytes_at_most(self, info: TableInfo, settings: ConnectionSettings) -> int | None:
         """No larger than the file."""
@@ -247,6 +256,10 @@ class SQLiteDialect(Dialect):
         """The greatest rowid, as for a table."""
         rowid = info.details["rowid"]
         return None if rowid is None or not info.details["countable"] else sa.literal_column(f"max({ALIAS}.{rowid})")
+
+    def computed_once(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """With a limit that is none, as a subquery without one would be merged into the outer query."""
+        return query.limit(-1)
 
     def code_point_order(self, value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         """By bytes of UTF-8, which is the same; texts alone, as bytes would be greater than every text."""
