@@ -42,7 +42,9 @@ class Partitions:
     def of(self, relation: Relation, dialect: Dialect) -> Relation:
         """Their rows; of no partitions there are none."""
         key = relation.column(self.key.name)
-        spellings = (spelling for value in self.values if value is not None for spelling in dialect.spellings(value))
+        spellings = (
+            spelling for value in self.values if value is not None for spelling in dialect.value_spellings(value)
+        )
         wanted = [dialect.partition_value(self.key, spelling) for spelling in spellings]
         conditions = [key.in_(wanted)] if wanted else []
         if None in self.values:

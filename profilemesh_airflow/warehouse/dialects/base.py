@@ -269,7 +269,7 @@ class Dialect(ABC):
         """
         return sa.cast(key, self.text)
 
-    def spellings(self, value: Any) -> Sequence[Any]:
+    def value_spellings(self, value: Any) -> Sequence[Any]:
         """The ways in which a partition's value may be stored, where the database compares what is written."""
         return (value,)
 

@@ -291,7 +291,7 @@ class SQLiteDialect(Dialect):
         """As it is stored."""
         return key
 
-    def spellings(self, value: Any) -> Sequence[Any]:
+    def value_spellings(self, value: Any) -> Sequence[Any]:
         """A date and time is stored as text, in one of several spellings."""
         if isinstance(value, date):
             value = value.isoformat()
