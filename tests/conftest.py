@@ -42,6 +42,21 @@ settings.register_profile("ci", deadline=None, max_examples=examples(100), deran
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """What is imported then stays to the end; to search it for garbage takes half a second, again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes minutes begins first: it mostly waits, and all others run beside it."""
     items.sort(key=lambda item: item.get_closest_marker("minutes") is None)
