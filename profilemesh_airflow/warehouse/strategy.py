@@ -25,6 +25,8 @@ _MEGABYTE = 10**6
 #: Bytes of a table below which SQL is done before the packages are imported.
 WORTHWHILE = 16 * _MEGABYTE
 
+#: Columns from which it is not, however few the rows: each takes statements of its own.
+WIDE = 200
 
 #: How many times the memory a table may be large, and so how often it is read: a server is spared that.
 _PASSES = {"postgres": 1, "sqlite": 4}
@@ -58,11 +60,14 @@ class Choice:
     memory: int = 0
 
 
-def choose(kind: str, size: int | None, settings: TableSettings, means: Means, *, approximated: bool) -> Choice:
+def choose(
+    kind: str, size: int | None, columns: int, settings: TableSettings, means: Means, *, approximated: bool
+) -> Choice:
     """Choose for a table.
 
     :param kind: the kind of database, ``source.type``.
     :param size: about how many bytes the table has, or at most has; none where that is unknown.
+    :param columns: how many columns are profiled.
     :param approximated: whether the database is going to approximate metrics.
     :raises DriverMissingError: streaming is asked for, and what it needs is not installed.
     :raises NotBuiltError: it is asked for, and this kind of database cannot.
@@ -76,16 +81,17 @@ def choose(kind: str, size: int | None, settings: TableSettings, means: Means, *
         return Choice(True, "profiling.engine", means.memory)
     if why_not is not None:
         return Choice(False, "the extra `fast` is not installed" if kind in MODULES else "not built for this database")
-    why_sql = "approximations are the database's" if approximated else _why_sql(kind, size, settings, means)
-    return Choice(False, why_sql) if why_sql else Choice(True, "faster", means.memory)
+    wide = columns >= WIDE
+    why_sql = "approximations are the database's" if approximated else _why_sql(kind, size, settings, means, wide=wide)
+    return Choice(False, why_sql) if why_sql else Choice(True, "of many columns" if wide else "faster", means.memory)
 
 
-def _why_sql(kind: str, size: int | None, settings: TableSettings, means: Means) -> str | None:
+def _why_sql(kind: str, size: int | None, settings: TableSettings, means: Means, *, wide: bool) -> str | None:
     if ONE_SCAN.issuperset(settings.metrics):
         return "one scan answers everything"
     if size is None:
         return "of unknown size"
-    if size < WORTHWHILE:
+    if size < WORTHWHILE and not wide:
         return "small"
     return "larger than profiling.max_memory_mb" if size > means.memory * _PASSES[kind] else None
 
