@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from profilemesh_airflow.core.connection import STREAMED
 from profilemesh_airflow.exceptions import DriverMissingError, NotBuiltError
 from profilemesh_airflow.warehouse.subject import ONE_SCAN
 
@@ -99,7 +100,7 @@ def _why_sql(kind: str, size: int | None, settings: TableSettings, means: Means,
 def _why_not(kind: str) -> Exception | None:
     if kind not in MODULES:
         return NotBuiltError(
-            f"profiling.engine: stream is not supported for {kind}; this release streams {', '.join(sorted(MODULES))}"
+            f"profiling.engine: stream is not supported for {kind}; this release streams {', '.join(STREAMED)}"
         )
     missing = [module for module in MODULES[kind] if not find_spec(module)]
     if not missing:

@@ -7,6 +7,7 @@ import pytest
 from profilemesh_airflow.config import load_config
 from profilemesh_airflow.config.document import Document
 from profilemesh_airflow.exceptions import ConfigError
+from profilemesh_airflow.warehouse.strategy import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -282,6 +283,28 @@ def test_what_is_wrong_with_a_section_is_said(
     errors: Callable[..., list[str]], smallest: str, line: str, error: str
 ) -> None:
     assert errors(f"{smallest}{line}\n") == [f"c.yml:5: {error}"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["mysql", "mariadb", "duckdb", "snowflake", "bigquery", "redshift", "postgres", "sqlite"]
+)
+def test_a_database_that_cannot_be_streamed_from_is_told_before_a_table_is_profiled(
+    load: Callable[..., LoadedConfig], errors: Callable[..., list[str]], kind: str
+) -> None:
+    text = f"source: {{type: {kind}, filepath: d.db}}\nprofiling:\n  engine: stream\n  tables: [{{table: t}}]\n"
+    assert load(text.replace("stream", "auto")).model.profiling.engine == "auto"
+    if kind in MODULES:
+        assert load(text).model.profiling.engine == "stream"
+        return
+    assert errors(text) == [
+        f"c.yml:3: profiling.engine: stream is not supported for {kind.replace('mariadb', 'mysql')}; "
+        "rows are streamed from postgres and sqlite, so use auto or sql"
+    ]
+
+
+def test_a_database_that_only_airflow_knows_may_be_one_to_stream_from(load: Callable[..., LoadedConfig]) -> None:
+    text = "source: {conn_id: wh}\nprofiling: {engine: stream, tables: [{table: t}]}\n"
+    assert load(text).model.profiling.engine == "stream"
 
 
 @pytest.mark.parametrize(
