@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from profilemesh_airflow.config.checks import check_engine, warn_of_unbuilt
 from profilemesh_airflow.config.document import Document
 from profilemesh_airflow.config.messages import message_of
 from profilemesh_airflow.config.model import ProfileMeshConfig
@@ -20,7 +21,6 @@ from profilemesh_airflow.config.selection import PATTERN_KEYS, lists_one
 from profilemesh_airflow.config.shapes import keys_of, shape_of
 from profilemesh_airflow.config.storage import default_connection
 from profilemesh_airflow.core.collector import many_objects
-from profilemesh_airflow.core.connection import STREAMED
 from profilemesh_airflow.core.watching import digest_of
 from profilemesh_airflow.exceptions import ConfigError
 
@@ -174,20 +174,11 @@ def _validate(prepared: dict[str, Any], directory: Path, preparation: Preparatio
     if isinstance(profiling, dict):
         _check_tables(profiling.get("tables", []), preparation, report)
     if model is not None:
-        _check_engine(model, report)
+        check_engine(model, report)
+        warn_of_unbuilt(model, preparation, report)
     if model is None or report.has_errors:
         raise report.failure()
     return model
-
-
-def _check_engine(model: ProfileMeshConfig, report: Report) -> None:
-    """Where only a connection of Airflow's knows the kind of database, that is found when a table is profiled."""
-    kind = model.source.type
-    if model.profiling.engine == "stream" and kind is not None and kind not in STREAMED:
-        report.error(
-            ("profiling", "engine"),
-            f"stream is not supported for {kind}; rows are streamed from {' and '.join(STREAMED)}, so use auto or sql",
-        )
 
 
 def _check_tables(tables: Any, preparation: Preparation, report: Report) -> None:
