@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING
 
+import click
+
+from profilemesh_airflow.cli.session import Session
 from profilemesh_airflow.exceptions import ConfigError
 
 if TYPE_CHECKING:
@@ -57,8 +62,8 @@ def airflow_variable(name: str) -> str:
     if text is None:
         # It is the same to Airflow whether there is none, or its database or key cannot be used; that it only logs.
         raise ConfigError(
-            f"Airflow gives no Variable {name!r}: there is none of that name, or what Airflow logged above is in the "
-            "way; give its name with --variable, or its text with --file"
+            f"Airflow gives no Variable {name!r}: there is none of that name, or Airflow's database or key cannot be "
+            "used, which --debug shows; give its name with --variable, or its text with --file"
         )
     return text
 
@@ -89,15 +94,33 @@ def _airflow_or(otherwise: str) -> Iterator[None]:
 
 @contextmanager
 def _beside_airflow() -> Iterator[None]:
-    """Import and ask Airflow; what it makes of this process's logging does not stay, as it may write to stdout."""
+    """Import and ask Airflow; what it logs is not shown, and what it makes of this process's logging does not stay.
+
+    With ``--debug`` it is shown, on stderr: stdout is for answers.
+    """
     # As `airflow connections get` does: Airflow 3 asks its own database only in a process that says it is no task.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     root = logging.getLogger()
     before = root.handlers[:]
     try:
-        yield
+        with redirect_stdout(sys.stderr) if _debug() else _untold():
+            yield
     finally:
         root.handlers[:] = before
+
+
+def _debug() -> bool:
+    context = click.get_current_context(silent=True)
+    session = context.find_object(Session) if context else None
+    return session is not None and session.debug
+
+
+@contextmanager
+def _untold() -> Iterator[None]:
+    # Airflow keeps the streams that it finds, so it is one that can still be written to later.
+    nowhere = TextIOWrapper(BytesIO(), encoding="utf-8")
+    with redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 def _check_airflow_missing(error: ModuleNotFoundError) -> None:

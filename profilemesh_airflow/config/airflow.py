@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from profilemesh_airflow.config.base import Positive, Section, show
+from profilemesh_airflow.config.cron import fault_of
 from profilemesh_airflow.config.durations import Duration
 from profilemesh_airflow.config.sizes import Size
 
-_CRON = re.compile(r"[A-Za-z0-9*/,#?-]+( +[A-Za-z0-9*/,#?-]+){4,5}")
 _PRESETS = ("@once", "@continuous", "@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
 
@@ -20,9 +19,10 @@ def _schedule(value: Any) -> Any:
     if not isinstance(value, str) or not value.strip():
         return value or None
     schedule = value.strip()
-    if schedule not in _PRESETS and not _CRON.fullmatch(schedule):
+    fault = None if schedule in _PRESETS else fault_of(schedule)
+    if fault is not None:
         raise ValueError(
-            f"{show(value)} is not a schedule; write a cron expression such as '*/15 * * * *', "
+            f"{show(value)} is not a schedule{fault and f': {fault}'}; write a cron expression such as '*/15 * * * *', "
             f"one of {', '.join(_PRESETS)}, or null"
         )
     return schedule

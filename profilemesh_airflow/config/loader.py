@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from profilemesh_airflow.config.checks import check_engine, warn_of_unbuilt
 from profilemesh_airflow.config.document import Document
 from profilemesh_airflow.config.messages import message_of
 from profilemesh_airflow.config.model import ProfileMeshConfig
@@ -172,6 +173,9 @@ def _validate(prepared: dict[str, Any], directory: Path, preparation: Preparatio
     profiling = prepared.get("profiling", {})
     if isinstance(profiling, dict):
         _check_tables(profiling.get("tables", []), preparation, report)
+    if model is not None:
+        check_engine(model, report)
+        warn_of_unbuilt(model, preparation, report)
     if model is None or report.has_errors:
         raise report.failure()
     return model

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+#: The kinds of database whose rows can be streamed.
+STREAMED = ("postgres", "sqlite")
+
 
 @dataclass(frozen=True)
 class ConnectionSettings:

@@ -23,6 +23,7 @@ from profilemesh_airflow.drivers import (
     snowflake_url,
 )
 from profilemesh_airflow.exceptions import NotBuiltError, WarehouseError
+from profilemesh_airflow.warehouse.quoting import keeping_dots
 from profilemesh_airflow.warehouse.witness import WITNESS
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _duckdb(settings: ConnectionSettings) -> Engine:
     )
     # Else duckdb-engine makes doubles of decimals, and their last digits are lost.
     engine.dialect.supports_native_decimal = True
-    return engine
+    return keeping_dots(engine)
 
 
 def _postgres(settings: ConnectionSettings) -> Engine:
@@ -183,13 +184,14 @@ def _redshift(settings: ConnectionSettings) -> Engine:
 
 
 def _snowflake(settings: ConnectionSettings) -> Engine:
-    return sqlalchemy.create_engine(
+    engine = sqlalchemy.create_engine(
         snowflake_url(settings),
         connect_args={"application": APPLICATION_NAME, "login_timeout": CONNECT_TIMEOUT, **settings.extra_params},
         poolclass=NullPool,
         hide_parameters=True,
         future=True,
     )
+    return keeping_dots(engine)
 
 
 def _bigquery(settings: ConnectionSettings) -> Engine:

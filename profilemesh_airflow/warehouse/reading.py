@@ -21,7 +21,7 @@ from profilemesh_airflow.warehouse.profiler import Profiler
 from profilemesh_airflow.warehouse.relation import Relation
 from profilemesh_airflow.warehouse.results import column_profile
 from profilemesh_airflow.warehouse.selection import check_supported
-from profilemesh_airflow.warehouse.strategy import choose
+from profilemesh_airflow.warehouse.strategy import WIDE, choose
 from profilemesh_airflow.warehouse.subject import Subject
 
 if TYPE_CHECKING:
@@ -60,8 +60,17 @@ class Reading:
         check_supported(self._info, settings, self._dialect)
         check_columns(self._info, settings)
         rate = rate_of(self._rows(settings), settings, self._dialect)
-        choice = choose(self._dialect.name, self._size, settings, self._means, approximated=rate is not None)
+        width = len(self._info.columns if only is None else only)
+        choice = choose(
+            self._dialect.name, self._bytes(width), width, settings, self._means, approximated=rate is not None
+        )
         return Profiler(self._lanes, self._dialect, self._info, settings, choice, rate, only).profile()
+
+    def _bytes(self, width: int) -> int | None:
+        """About how large the table is, if it matters."""
+        if self._size is not None or width < WIDE or self._means.engine != "auto":
+            return self._size
+        return self._on_a_lane(lambda lane: self._dialect.measure_bytes(self._info, lane.run))
 
     def _rows(self, settings: TableSettings) -> int | None:
         """About how many rows the table has, if it matters."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
+from profilemesh_airflow.core.connection import STREAMED
 from profilemesh_airflow.exceptions import DriverMissingError, NotBuiltError
 from profilemesh_airflow.warehouse.subject import ONE_SCAN
 
@@ -25,6 +26,8 @@ _MEGABYTE = 10**6
 #: Bytes of a table below which SQL is done before the packages are imported.
 WORTHWHILE = 16 * _MEGABYTE
 
+#: Columns from which it is not, however few the rows: each takes statements of its own.
+WIDE = 200
 
 #: How many times the memory a table may be large, and so how often it is read: a server is spared that.
 _PASSES = {"postgres": 1, "sqlite": 4}
@@ -58,11 +61,14 @@ class Choice:
     memory: int = 0
 
 
-def choose(kind: str, size: int | None, settings: TableSettings, means: Means, *, approximated: bool) -> Choice:
+def choose(
+    kind: str, size: int | None, columns: int, settings: TableSettings, means: Means, *, approximated: bool
+) -> Choice:
     """Choose for a table.
 
     :param kind: the kind of database, ``source.type``.
     :param size: about how many bytes the table has, or at most has; none where that is unknown.
+    :param columns: how many columns are profiled.
     :param approximated: whether the database is going to approximate metrics.
     :raises DriverMissingError: streaming is asked for, and what it needs is not installed.
     :raises NotBuiltError: it is asked for, and this kind of database cannot.
@@ -77,16 +83,17 @@ def choose(kind: str, size: int | None, settings: TableSettings, means: Means, *
     if why_not is not None:
         reason = "the extra `fast` is not installed" if kind in MODULES else "not built for this database"
         return Choice(False, reason, means.memory)
-    why_sql = "approximations are the database's" if approximated else _why_sql(kind, size, settings, means)
-    return Choice(why_sql is None, why_sql or "faster", means.memory)
+    wide = columns >= WIDE
+    why_sql = "approximations are the database's" if approximated else _why_sql(kind, size, settings, means, wide=wide)
+    return Choice(why_sql is None, why_sql or ("of many columns" if wide else "faster"), means.memory)
 
 
-def _why_sql(kind: str, size: int | None, settings: TableSettings, means: Means) -> str | None:
+def _why_sql(kind: str, size: int | None, settings: TableSettings, means: Means, *, wide: bool) -> str | None:
     if ONE_SCAN.issuperset(settings.metrics):
         return "one scan answers everything"
     if size is None:
         return "of unknown size"
-    if size < WORTHWHILE:
+    if size < WORTHWHILE and not wide:
         return "small"
     return "larger than profiling.max_memory_mb" if size > means.memory * _PASSES[kind] else None
 
@@ -94,7 +101,7 @@ def _why_sql(kind: str, size: int | None, settings: TableSettings, means: Means)
 def _why_not(kind: str) -> Exception | None:
     if kind not in MODULES:
         return NotBuiltError(
-            f"profiling.engine: stream is not supported for {kind}; this release streams {', '.join(sorted(MODULES))}"
+            f"profiling.engine: stream is not supported for {kind}; this release streams {', '.join(STREAMED)}"
         )
     missing = [module for module in MODULES[kind] if not find_spec(module)]
     if not missing:

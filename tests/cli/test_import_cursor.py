@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -47,3 +51,17 @@ def test_what_cannot_be_found_or_read_is_one_line(project, cursor, tmp_path):
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "no cursor" in result.stderr
     assert "not both" in project.run("import-cursor", "--file", str(path), "--variable", "x").stderr
+
+
+@pytest.mark.skipif(find_spec("airflow") is None, reason="Airflow is not installed")
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_airflow_whose_database_was_not_made_is_one_line(project, cursor, tmp_path, debug):
+    home = tmp_path / "airflow"
+    environ = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}.db"}
+    command = [sys.executable, "-m", "profilemesh_airflow", "import-cursor", *(["--debug"] if debug else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    assert (done.returncode, done.stdout) == (2, "")
+    told = done.stderr.splitlines()
+    assert told[-1].startswith("error: Airflow gives no Variable 'profilemesh_plan_cursor': ")
+    assert len(told) == 1 or debug
+    assert ("no such table: variable" in done.stderr) == debug

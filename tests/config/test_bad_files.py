@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from profilemesh_airflow.config import load_config
+from profilemesh_airflow.config.cron import fault_of
 from profilemesh_airflow.config.document import Document
 from profilemesh_airflow.exceptions import ConfigError
+from profilemesh_airflow.warehouse.strategy import MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -285,6 +287,28 @@ def test_what_is_wrong_with_a_section_is_said(
 
 
 @pytest.mark.parametrize(
+    "kind", ["mysql", "mariadb", "duckdb", "snowflake", "bigquery", "redshift", "postgres", "sqlite"]
+)
+def test_a_database_that_cannot_be_streamed_from_is_told_before_a_table_is_profiled(
+    load: Callable[..., LoadedConfig], errors: Callable[..., list[str]], kind: str
+) -> None:
+    text = f"source: {{type: {kind}, filepath: d.db}}\nprofiling:\n  engine: stream\n  tables: [{{table: t}}]\n"
+    assert load(text.replace("stream", "auto")).model.profiling.engine == "auto"
+    if kind in MODULES:
+        assert load(text).model.profiling.engine == "stream"
+        return
+    assert errors(text) == [
+        f"c.yml:3: profiling.engine: stream is not supported for {kind.replace('mariadb', 'mysql')}; "
+        "rows are streamed from postgres and sqlite, so use auto or sql"
+    ]
+
+
+def test_a_database_that_only_airflow_knows_may_be_one_to_stream_from(load: Callable[..., LoadedConfig]) -> None:
+    text = "source: {conn_id: wh}\nprofiling: {engine: stream, tables: [{table: t}]}\n"
+    assert load(text).model.profiling.engine == "stream"
+
+
+@pytest.mark.parametrize(
     ("written", "schedule"),
     [
         ("null", None),
@@ -292,13 +316,87 @@ def test_what_is_wrong_with_a_section_is_said(
         ("'@hourly'", "@hourly"),
         ("'*/5 * * * *'", "*/5 * * * *"),
         ("' 0 6 * * MON-FRI '", "0 6 * * MON-FRI"),
-        ("'0 0 6 1,15 * ?'", "0 0 6 1,15 * ?"),
+        ("'0 6 1,15 * ? 30'", "0 6 1,15 * ? 30"),
     ],
 )
 def test_a_schedule_is_a_cron_expression_or_a_preset(
     load: Callable[..., LoadedConfig], smallest: str, written: str, schedule: str | None
 ) -> None:
     assert load(f"{smallest}airflow: {{refresh_schedule: {written}}}\n").model.airflow.refresh_schedule == schedule
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *(
+            "0-59/7 * * * *",
+            "*/90 * * * *",
+            "5/15 * * * *",
+            "05 22-2 * * *",
+            "0 0 L * *",
+            "0 0 1W * *",
+            "0 0 1,31 12 *",
+        ),
+        *("0 0 * JAN,dec *", "0 0 * jan-mar/2 *", "0 0 * * 0-7", "0 0 * * FRI-MON", "0 0 * * 5#3", "0 0 * * MON#2"),
+        *("0 0 * * L5", "0 0 ? * ?", "0 0 * * * 59"),
+    ],
+)
+def test_a_cron_expression_that_airflow_takes_is_taken(expression: str) -> None:
+    assert fault_of(expression) is None
+    assert pytest.importorskip("croniter").croniter.is_valid(expression)
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("99 * * * *", "'99' is no minute (0 to 59)"),
+        ("0 24 * * *", "'24' is no hour (0 to 23)"),
+        ("0 0 0 * *", "'0' is no day of the month (1 to 31)"),
+        ("0 0 1,32 * *", "'32' is no day of the month (1 to 31)"),
+        ("0 0 1 1-13 *", "'1-13' is no month (1 to 12)"),
+        ("0 0 * * 8", "'8' is no day of the week (0 to 7)"),
+        ("0 0 * * * 61", "'61' is no second (0 to 59)"),
+        ("0 0 * MON *", "'MON' is no month (1 to 12)"),
+        ("foo * * * *", "'foo' is no minute (0 to 59)"),
+        ("*/0 * * * *", "'*/0' is no minute (0 to 59)"),
+        ("1-5/x * * * *", "'1-5/x' is no minute (0 to 59)"),
+        ("-5 * * * *", "'-5' is no minute (0 to 59)"),
+        ("1,, * * * *", "'' is no minute (0 to 59)"),
+        ("0 0 6 1,15 * ?", "'15' is no month (1 to 12)"),
+    ],
+)
+def test_a_cron_expression_that_names_no_moment_is_an_error(
+    errors: Callable[..., list[str]], smallest: str, expression: str, fault: str
+) -> None:
+    (error,) = errors(f"{smallest}airflow:\n  refresh_schedule: '{expression}'\n")
+    assert error.startswith(
+        f"c.yml:6: airflow.refresh_schedule: {expression!r} is not a schedule: {fault}; write a cron"
+    )
+    assert not pytest.importorskip("croniter").croniter.is_valid(expression)
+
+
+def test_what_the_format_has_and_this_release_does_not_is_a_warning(warnings: Callable[..., list[str]]) -> None:
+    text = """\
+source: {type: postgres}
+profiling:
+  tables:
+    - table: a
+      drift:
+        strategy: ml_based
+        columns:
+          b: {strategy: ml_based}
+          c: {enabled: false, strategy: ml_based}
+drift_detection: {strategy: ml_based}
+airflow: {topology: mapped}
+"""
+    instead = "ml_based is not supported in this release, and `drift` fails; use absolute_threshold, standard_deviation"
+    assert warnings(text) == [
+        f"c.yml:6: profiling.tables[0].drift.strategy: {instead}, psi or ks",
+        f"c.yml:8: profiling.tables[0].drift.columns.b.strategy: {instead}, psi or ks",
+        f"c.yml:10: drift_detection.strategy: {instead}, psi or ks",
+        "c.yml:11: airflow.topology: mapped is not supported in this release, and DAG files that are built of this "
+        "fail; use per_table",
+    ]
 
 
 def test_json_that_yaml_cannot_place_is_still_checked_without_lines(errors: Callable[..., list[str]]) -> None:

@@ -61,9 +61,10 @@ def test_the_example_has_every_key_of_the_format() -> None:
     assert of_the_format - set(written(data)) == set()
 
 
-def test_every_key_of_the_format_loads_without_a_warning_and_alike_from_yaml_and_json() -> None:
+def test_every_key_of_the_format_is_known_and_loads_alike_from_yaml_and_json() -> None:
     from_yaml, from_json = load_config(EXAMPLES / "full.yml", {}), load_config(EXAMPLES / "full.json", {})
-    assert from_yaml.warnings == from_json.warnings == ()
+    for (warning,) in (from_yaml.warnings, from_json.warnings):
+        assert "airflow.topology: partitioned is not supported in this release" in warning
     assert from_yaml.model == from_json.model
     assert from_yaml.digest != from_json.digest
 

@@ -428,6 +428,14 @@ def test_an_engine_is_made_of_the_settings_without_connecting(kind: str, monkeyp
     assert isinstance(engine, sa.engine.Engine)
 
 
+@pytest.mark.parametrize("name", ["snowflake", "redshift"])
+def test_a_schema_with_a_dot_is_one_name(name: str, info: TableInfo) -> None:
+    pytest.importorskip(PACKAGES[name][0].partition(".")[0])
+    dotted = replace(info, details={**info.details, "schema": "S.x"})
+    statement = Relation.of(dotted).select(sa.func.count())
+    assert '"S.x"."the table"' in str(statement.compile(dialect=connect(SETTINGS[name]).dialect))
+
+
 def test_bigquery_without_a_login_says_what_to_give(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy_bigquery")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))

@@ -83,17 +83,19 @@ def test_names_may_hold_any_character(database: Database, table: str, column: st
     check(database, table, column)
 
 
+@pytest.mark.parametrize("kind", ["postgres", "duckdb"])
 @pytest.mark.parametrize("name", AWKWARD)
-def test_a_schema_may_have_any_name(postgres: Database, name: str) -> None:
-    schema = f"{postgres.settings.schema} {name}"
-    postgres.run(
+def test_a_schema_may_have_any_name(request: pytest.FixtureRequest, kind: str, name: str) -> None:
+    database: Database = request.getfixturevalue(kind)
+    schema = f"{database.settings.schema} {name}"
+    database.run(
         f"CREATE SCHEMA {quoted(schema)}",
         f"CREATE TABLE {quoted(schema)}.t (a int)",
         f"INSERT INTO {quoted(schema)}.t VALUES (1)",
     )
     ref = TableRef("t", schema)
-    info = postgres.warehouse.catalog([ref])[ref]
-    profile = postgres.warehouse.profile(info, TableSettings())
-    postgres.run(f"DROP SCHEMA {quoted(schema)} CASCADE")
+    info = database.warehouse.catalog([ref])[ref]
+    profile = database.warehouse.profile(info, TableSettings(), None, database.means)
+    database.run(f"DROP SCHEMA {quoted(schema)} CASCADE")
     assert profile.columns[0].errors == {}
     assert profile.row_count == 1

@@ -219,17 +219,45 @@ def test_the_time_limit_stops_it_on_the_server_too(postgres: Database) -> None:
     ],
 )
 def test_auto_streams_where_that_is_faster(kind: str, size: int | None, engine: str, reason: str) -> None:
-    choice = strategy.choose(kind, size, TableSettings(), Means(), approximated=False)
+    choice = strategy.choose(kind, size, 10, TableSettings(), Means(), approximated=False)
     assert (choice.stream, choice.reason) == (engine == "stream", reason)
 
 
+@pytest.mark.parametrize(
+    ("kind", "size", "columns", "engine", "reason"),
+    [
+        ("postgres", 8192, strategy.WIDE - 1, "sql", "small"),
+        ("postgres", 8192, strategy.WIDE, "stream", "of many columns"),
+        ("sqlite", 8192, strategy.WIDE, "stream", "of many columns"),
+        ("postgres", 256 * 10**6 + 1, strategy.WIDE, "sql", "larger than profiling.max_memory_mb"),
+        ("postgres", None, strategy.WIDE, "sql", "of unknown size"),
+        ("mysql", 8192, strategy.WIDE, "sql", "not built for this database"),
+    ],
+)
+def test_auto_streams_a_small_table_of_many_columns(
+    kind: str, size: int | None, columns: int, engine: str, reason: str
+) -> None:
+    choice = strategy.choose(kind, size, columns, TableSettings(), Means(), approximated=False)
+    assert (choice.stream, choice.reason) == (engine == "stream", reason)
+
+
+def test_the_columns_that_are_profiled_count(database: Database) -> None:
+    """And a table that PostgreSQL has no statistics of yet is small, too."""
+    columns = {f"c{number}": "integer" for number in range(strategy.WIDE)}
+    database.create("t", columns, [(1,) * len(columns)])
+    found = profile(database, means=Means())
+    assert (found.strategy["engine"], found.strategy["reason"]) == ("stream", "of many columns")
+    some = database.warehouse.profile(database.info("t"), TableSettings(), None, Means(), only=["c0", "c1"])
+    assert some.strategy["engine"] == "sql"
+
+
 def test_approximations_are_not_streamed() -> None:
-    assert not strategy.choose("postgres", 10**8, TableSettings(), Means(), approximated=True).stream
+    assert not strategy.choose("postgres", 10**8, 10, TableSettings(), Means(), approximated=True).stream
 
 
 def test_a_database_that_cannot_be_streamed_from_is_an_error() -> None:
     with pytest.raises(NotBuiltError, match="stream is not supported for mysql; this release streams postgres, sqlite"):
-        strategy.choose("mysql", 10**8, TableSettings(), STREAM, approximated=False)
+        strategy.choose("mysql", 10**8, 10, TableSettings(), STREAM, approximated=False)
 
 
 def test_without_the_extra_auto_is_sql_and_stream_an_error(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

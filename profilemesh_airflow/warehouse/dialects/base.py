@@ -119,6 +119,10 @@ class Dialect(ABC):
         """About how large a table is, or at most is; none where that is unknown."""
         return info.estimated_bytes
 
+    def measure_bytes(self, info: TableInfo, run: Run) -> int | None:
+        """How large a table is whose size the catalog does not tell; none where that would not be quick to find out."""
+        return None
+
     def lanes(self, info: TableInfo) -> int:
         """How many connections to profile a table with."""
         return 2

@@ -276,11 +276,18 @@ class PostgresDialect(Dialect):
     def estimate_rows(self, info: TableInfo, run: Run) -> int | None:
         """As the planner does: by how much the file has grown since rows were last counted."""
         rows, size = info.estimated_rows, info.estimated_bytes
-        if rows is None or not size or info.kind not in ("table", "materialized view"):
+        if rows is None or not size:
             return rows
+        now = self.measure_bytes(info, run)
+        return rows if now is None else int(rows * now / size)
+
+    def measure_bytes(self, info: TableInfo, run: Run) -> int | None:
+        """Its file; the catalog knows of it only after the first ANALYZE or VACUUM. A partitioned table has none."""
+        if info.kind not in ("table", "materialized view"):
+            return None
         statement: Any = sa.select(sa.func.pg_relation_size(sa.literal_column(str(info.details["oid"]))))
         ((now,),) = run(statement)
-        return int(rows * now / size)
+        return int(now)
 
     def distinct_estimates(self, info: TableInfo, run: Run) -> Mapping[str, float]:
         """From the planner's statistics, for a large table."""
