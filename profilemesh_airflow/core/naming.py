@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from profilemesh_airflow.core.table import TableRef, short_hash, shorten
 from profilemesh_airflow.exceptions import UnknownTableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
 #: Airflow's limit is 250, for a task's id together with those of the groups that it is in.
 MAX_TASK_ID_LENGTH = 100
@@ -63,6 +64,14 @@ def match_tables(refs: Sequence[TableRef], patterns: Iterable[Mapping[str, str] 
     return [ref for ref in refs if ref in found]
 
 
+def fault_of_pattern(pattern: object) -> str | None:
+    """Which keys of a mapping that is given to :func:`match_tables` are none of a pattern's, or nothing."""
+    if not isinstance(pattern, Mapping):
+        return None
+    unknown = ", ".join(repr(key) for key in pattern if key not in _PARTS)
+    return f"{dict(pattern)!r} has the unknown key {unknown}; known are {', '.join(_PARTS)}" if unknown else None
+
+
 def task_ids(refs: Iterable[TableRef]) -> dict[TableRef, str]:
     """A readable id for each table, fit for a task and different from every other's.
 
@@ -91,7 +100,10 @@ def _fit(name: str) -> str:
 def _match(refs: Sequence[TableRef], pattern: Mapping[str, str] | str) -> list[TableRef]:
     if isinstance(pattern, str):
         return _matching(refs, pattern) if _is_wild(pattern) else [find_table(refs, pattern)]
-    if not pattern.get("table") or not pattern.keys() <= set(_PARTS):
+    fault = fault_of_pattern(pattern)
+    if fault is not None:
+        raise UnknownTableError(fault)
+    if not pattern.get("table"):
         raise UnknownTableError(
             f"{dict(pattern)!r} names no table; give 'table', and 'schema' and 'database' if needed"
         )

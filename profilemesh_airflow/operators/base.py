@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from profilemesh_airflow.compat.airflow import BaseOperator
-from profilemesh_airflow.core.naming import find_table
+from profilemesh_airflow.core.naming import fault_of_pattern, find_table
 from profilemesh_airflow.core.table import TableRef
 from profilemesh_airflow.events import task_events
-from profilemesh_airflow.exceptions import UnknownTableError
+from profilemesh_airflow.exceptions import ConfigError, UnknownTableError
 from profilemesh_airflow.hooks.profilemesh import ProfileMeshHook
 from profilemesh_airflow.usecases.profile import Worker
 
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
     from profilemesh_airflow.events import Callbacks
     from profilemesh_airflow.usecases.workspace import Workspace
+
+
+def check_patterns(task_id: str, patterns: object) -> None:
+    """See what is wrong with ``table_patterns`` without knowing the tables, or what a template is going to give.
+
+    :raises ConfigError: a pattern has a key that no pattern has.
+    """
+    for pattern in patterns if isinstance(patterns, (list, tuple)) else ():
+        fault = fault_of_pattern(pattern)
+        if fault is not None:
+            raise ConfigError(f"task {task_id}: table_patterns: {fault}")
 
 
 class ProfileMeshOperator(BaseOperator):

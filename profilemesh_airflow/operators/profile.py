@@ -8,7 +8,12 @@ from profilemesh_airflow.assets import table_asset
 from profilemesh_airflow.compat.airflow import AirflowSkipException
 from profilemesh_airflow.compat.assets import is_outlet, set_event_extra
 from profilemesh_airflow.exceptions import ConfigError, ProfileError
-from profilemesh_airflow.operators.base import ProfileMeshOperator, ProfileMeshSingleTableOperator, worker_of
+from profilemesh_airflow.operators.base import (
+    ProfileMeshOperator,
+    ProfileMeshSingleTableOperator,
+    check_patterns,
+    worker_of,
+)
 from profilemesh_airflow.operators.links import RESULTS_LINK, push_results_url
 from profilemesh_airflow.operators.notes import note_run
 from profilemesh_airflow.operators.summary import profile_note, profile_summary, run_summary
@@ -166,7 +171,7 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
         concerns not one table but all (the store cannot be reached, say) fails the task in either case.
     :param pre_profiling: called with an event before each table is profiled, as for :class:`ProfileMeshTableOperator`.
     :param post_profiling: the same, when each was profiled, or has failed.
-    :raises ConfigError: ``on_failure`` is something else.
+    :raises ConfigError: ``on_failure`` is something else, or a pattern has another key.
     """
 
     template_fields: Sequence[str] = ("config_path", "profilemesh_conn_id", "table_patterns")
@@ -193,6 +198,7 @@ class ProfileMeshProfilingOperator(ProfileMeshOperator):
             )
         self.config_path = config_path
         self.profilemesh_conn_id = profilemesh_conn_id
+        check_patterns(self.task_id, table_patterns)
         self.table_patterns = table_patterns
         self.emit_xcom = emit_xcom
         self.changed_only = changed_only

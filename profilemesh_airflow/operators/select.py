@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from profilemesh_airflow.operators.base import ProfileMeshOperator
+from profilemesh_airflow.operators.base import ProfileMeshOperator, check_patterns
 from profilemesh_airflow.usecases.planning import matching_tables
 from profilemesh_airflow.usecases.profile import select_changes, select_open
 
@@ -24,6 +24,7 @@ class ProfileMeshSelectOperator(ProfileMeshOperator):
     :param table_patterns: as of :class:`.ProfileMeshProfilingOperator`; none means every table (templated).
     :param changed_only: just those that changed, or whose profile failed before. Without it, each of the tables.
     :param force: each of the tables, even those that are parked since they failed too often.
+    :raises ConfigError: a pattern has a key that no pattern has.
     """
 
     template_fields: Sequence[str] = ("config_path", "profilemesh_conn_id", "table_patterns")
@@ -41,6 +42,7 @@ class ProfileMeshSelectOperator(ProfileMeshOperator):
         super().__init__(**kwargs)
         self.config_path = config_path
         self.profilemesh_conn_id = profilemesh_conn_id
+        check_patterns(self.task_id, table_patterns)
         self.table_patterns = table_patterns
         self.changed_only = changed_only
         self.force = force

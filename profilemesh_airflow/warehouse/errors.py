@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
@@ -147,6 +148,8 @@ def driver_message(error: BaseException, settings: ConnectionSettings) -> str:
 
 def connection_error(error: BaseException, settings: ConnectionSettings) -> WarehouseError:
     """The error to raise when a database cannot be reached, refuses the login or ends the connection."""
+    if settings.filepath and Path(settings.filepath).expanduser().is_dir():
+        return WarehouseError(f"cannot use {settings.place}: it is a directory; name the database file in it")
     message = driver_message(error, settings)
     kind = WarehouseUnavailableError if is_transient(error) else WarehouseError
     return kind(f"cannot use {settings.place}: {message}; {_hint(message)[0]}")

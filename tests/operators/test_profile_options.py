@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from profilemesh_airflow import ProfileMeshSelectOperator, ProfileMeshTableOperator
+from profilemesh_airflow import ProfileMeshProfilingOperator, ProfileMeshSelectOperator, ProfileMeshTableOperator
 from profilemesh_airflow.compat.airflow import AirflowSkipException
 from profilemesh_airflow.exceptions import ConfigError, ProfileError, UnknownTableError
 from profilemesh_airflow.hooks.profilemesh import ProfileMeshHook
@@ -50,6 +50,16 @@ def test_patterns_name_tables_with_and_without_wildcards(schemas, patterns, expe
 def test_a_pattern_that_means_no_table_is_an_error(schemas, pattern):
     with pytest.raises(UnknownTableError):
         profile_all(schemas, table_patterns=[pattern])
+
+
+@pytest.mark.parametrize("operator", [ProfileMeshProfilingOperator, ProfileMeshSelectOperator])
+def test_a_misspelled_key_of_a_pattern_is_told_when_the_operator_is_made(operator):
+    with pytest.raises(
+        ConfigError, match=r"^task p: table_patterns: .* unknown key 'tabel'; known are database, .*table"
+    ):
+        operator(task_id="p", config_path="c.yml", table_patterns=["orders", {"tabel": "x"}])
+    for templated in ("{{ params.tables }}", [{"table": "{{ params.table }}"}]):
+        assert operator(task_id="p", config_path="c.yml", table_patterns=templated).table_patterns == templated
 
 
 def test_an_empty_list_of_patterns_means_no_table_and_not_all_of_them(shop):

@@ -42,6 +42,12 @@ def test_a_missing_file_is_an_error_and_is_not_created(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_directory_is_no_file(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(WarehouseError, match=f"{tmp_path}: it is a directory; name the database file in it$"):
+        catalog(ConnectionSettings(kind, filepath=str(tmp_path)))
+
+
 def test_a_file_of_another_kind_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("This is not a database, whatever it is called.\n" * 100)
