@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from profilemesh_airflow.warehouse.relation import Relation
     from profilemesh_airflow.warehouse.strategy import Choice
 
-#: The number of distinct values, and their share of the rows, from which counting them by sorting beats grouping.
+#: The number of distinct values, and their share of the rows, from which counting them by sorting beats grouping, as
+#: columns share the scan that sorts them. Exact numbers are better grouped: each value is then made a double only once.
 _MANY = 100_000
-_MOST = 0.1
+_SHARE = 0.015
+_SHARE_OF_DECIMALS = 0.1
 
 
 class Profiler:
@@ -146,7 +148,7 @@ class Profiler:
         value = self._dialect.operand(relation.column(column.name), column)
         folded = column.name in self._info.details["folded"]
         approximate = self._rate is not None and self._settings.approximates(column.name)
-        sorts = self._differ(column) and not folded and not approximate
+        sorts = self._differ(column, kind) and not folded and not approximate
         return Subject(
             column=column,
             kind=kind,
@@ -159,10 +161,10 @@ class Profiler:
             tallied=self._dialect.counts_here(self._info, kind),
         )
 
-    def _differ(self, column: Column) -> bool:
-        """Whether most values of a column are thought to differ."""
-        values = self._values.get(column.name, 0)
-        return values > min(_MANY, (self._info.estimated_rows or 0) * _MOST)
+    def _differ(self, column: Column, kind: Kind) -> bool:
+        """Whether so many values of a column are thought to differ that sorting them pays."""
+        share = _SHARE_OF_DECIMALS if kind is Kind.DECIMAL else _SHARE
+        return self._values.get(column.name, 0) > min(_MANY, (self._info.estimated_rows or 0) * share)
 
     def _sorting_key(self, value: sa.ColumnElement[Any], kind: Kind) -> sa.ColumnElement[Any] | None:
         """What to sort to count the distinct values of a column of mostly different ones."""
