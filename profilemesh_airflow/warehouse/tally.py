@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 #: Rows at a time: as many as a processor's nearest memory holds.
 _ROWS = 256
 
-#: So many different hashes are kept as a set; of more all are kept, each in 8 bytes, and told apart in the end.
-_FEW = 65_536
+#: So many different hashes are kept as a set, which fits there too; of more all are kept, each in 8 bytes, and told
+#: apart in the end.
+_FEW = 4096
+
+#: Hashes that are told apart at a time: another thread gets its turn in between.
+_SLICE = 65_536
 
 #: Bytes that a hash takes in a set.
 _IN_A_SET = 72
@@ -58,8 +62,9 @@ class Tally:
 
     def count(self) -> int:
         """How many different texts there are; they leave this tally."""
-        hashes, self._few = self._few or set(self._many), set()
-        self._many = array("q")
+        (hashes, many), self._few, self._many = (self._few, self._many), set(), array("q")
+        for start in range(0, len(many), _SLICE):
+            hashes.update(many[start : start + _SLICE])
         return len(hashes) - self._nulls
 
 
