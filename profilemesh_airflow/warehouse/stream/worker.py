@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Rows that come at a time.
-_ROWS = "16384"
+#: Values that come at a time, of all columns together: one for each so many bytes that may be kept, and at most so
+#: many. The fewest rows: every batch costs some work a column.
+_SHARE = 64
+_VALUES = 2**20
+_FEWEST_ROWS = 1024
 
 #: Rows that are looked at to see which of its types a column comes in.
 _SOME = 100
@@ -117,7 +120,9 @@ class File:
 
     def _look(self, request: Request, columns: Sequence[tuple[int, str]]) -> Findings:
         wishes = [request.wishes[place] for place, _ in columns]
-        parts = [partial(_rows, part, columns) for part in request.parts]
+        values = min(_VALUES, int(request.limit) // _SHARE)
+        size = max(values // max(len(columns), 1), _FEWEST_ROWS)
+        parts = [partial(_rows, part, columns, size) for part in request.parts]
         found = look_through(self._crew, parts, wishes, request.limit, request.bins)
         places = [place for place, _ in columns]
         found.found = {places[at]: each for at, each in found.found.items()}
@@ -147,8 +152,8 @@ class File:
         return list(self._pool.map(by_one, work))
 
 
-def _rows(part: str, columns: Sequence[tuple[int, str]], connection: Any) -> Generator[Batch]:
-    """Batches of rows; the driver silently makes texts of what is stored among texts, so that such rows are marked."""
+def _rows(part: str, columns: Sequence[tuple[int, str]], size: int, connection: Any) -> Generator[Batch]:
+    """Batches of ``size`` rows; the driver silently makes texts of what is stored among them: such rows are marked."""
     texts = [at for at, (_, kind) in enumerate(columns) if kind == "String"]
     chunks = [texts[start : start + _BITS] for start in range(0, len(texts), _BITS)] or [[]]
     marks = [
@@ -158,7 +163,7 @@ def _rows(part: str, columns: Sequence[tuple[int, str]], connection: Any) -> Gen
     others = [f"c{place}" for place, _ in columns] + marks
     statement = _ROWS_AFTER_FIRST.format(", ".join(first), ", ".join(others), part)
     leading = 1
-    for batch in _batches(connection, statement):
+    for batch in _batches(connection, statement, size):
         if leading and batch.column(len(columns))[0].as_py() != _FIRST:
             raise OSError("the rows came in another order")
         batch, leading = batch.slice(leading), 0
@@ -171,9 +176,9 @@ def _rows(part: str, columns: Sequence[tuple[int, str]], connection: Any) -> Gen
         yield Batch(batch.num_rows, rows)
 
 
-def _batches(connection: Any, statement: str) -> Iterator[Any]:
+def _batches(connection: Any, statement: str, size: int = _FEWEST_ROWS) -> Iterator[Any]:
     with adbc_driver_manager.AdbcStatement(connection) as cursor:
-        cursor.set_options(**{"adbc.sqlite.query.batch_rows": _ROWS})
+        cursor.set_options(**{"adbc.sqlite.query.batch_rows": str(size)})
         cursor.set_sql_query(statement)
         stream, _ = cursor.execute_query()
         with pyarrow.RecordBatchReader.from_stream(stream) as batches:
