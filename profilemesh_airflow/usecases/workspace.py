@@ -75,7 +75,11 @@ class Workspace:
     @cached_property
     def tables(self) -> Tables:
         """Which tables the configuration means."""
-        return Tables(self._derived("selection", lambda: selection_of(self.config.model, self.config.path.parent)))
+        model, directory = self.config.model, self.config.path.parent
+        # What patterns mean may depend on files beside the configuration.
+        if any(table.is_pattern for table in model.profiling.tables):
+            return Tables(selection_of(model, directory))
+        return Tables(self._derived("selection", lambda: selection_of(model, directory)))
 
     @cached_property
     def refs(self) -> tuple[TableRef, ...]:
