@@ -146,10 +146,10 @@ class TestByRest:
     def test_the_command_starts_it_and_waits(self, scene):
         before = scene.profiled()
         scene.project.sql("INSERT INTO users VALUES (4, 'Lise')")
-        result = refresh(scene, "--reason", "month end", "--wait")
+        result = refresh(scene, "--reason", "month end", "--wait", "--timeout", "4m")
 
         assert result.exit_code == 0, result.output
-        assert result.stdout.splitlines()[-1] == "1 profiled"
+        assert result.output.splitlines()[-1] == "1 profiled"
         assert scene.settled() == {REFRESH: "success", dag_of("users"): "success"}
         assert scene.profiled() == {**before, "users": before["users"] + 1}
         with Workspace(load_config(scene.project.config)) as workspace:
@@ -160,8 +160,8 @@ class TestByRest:
         viewer, mistaken = refresh(scene, user="vera"), refresh(scene, password="mistaken")
 
         assert (viewer.exit_code, mistaken.exit_code) == (1, 1)
-        assert "403" in viewer.stderr
-        assert "401; check user name and password" in mistaken.stderr
+        assert "403" in viewer.output
+        assert "401; check user name and password" in mistaken.output
         assert scene.settled() == {}
 
 
