@@ -101,11 +101,12 @@ class Session:
 
 
 def start_session(command: Sequence[str], env: Mapping[str, str], log: Path) -> tuple[subprocess.Popen[bytes], Session]:
-    """Start a program in a session of its own; what it prints is appended to a file."""
+    """Start a program in a session of its own; what it prints is appended to a file, in whose folder it works."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             env=dict(env),
+            cwd=log.parent,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -56,7 +56,7 @@ _SETTINGS = {
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
     "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "3600",
-    # Where two files declare the same datasets and are read at once, Airflow 2 drops one of them until it is read again.
+    # Where two files that are read at once declare the same datasets, Airflow 2 drops one until it is read again.
     "AIRFLOW__SCHEDULER__PARSING_PROCESSES": "1",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
     "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
