@@ -161,7 +161,7 @@ class TestByRest:
 
         assert (viewer.exit_code, mistaken.exit_code) == (1, 1)
         assert "403" in viewer.output
-        # 2.11 says 403 to who is nobody, too.
+        # Airflow 2.9 and later say 403 to nobody, too.
         told = ("401; check user name and password", "403 Forbidden; give the token or the login of a user who may")
         assert any(text in mistaken.output for text in told)
         assert scene.settled() == {}
