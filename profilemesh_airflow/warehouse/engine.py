@@ -23,6 +23,7 @@ from profilemesh_airflow.drivers import (
     snowflake_url,
 )
 from profilemesh_airflow.exceptions import NotBuiltError, WarehouseError
+from profilemesh_airflow.warehouse.copying import copy_out
 from profilemesh_airflow.warehouse.quoting import keeping_dots
 from profilemesh_airflow.warehouse.witness import WITNESS
 
@@ -123,7 +124,7 @@ def _duckdb(settings: ConnectionSettings) -> Engine:
 
 
 def _postgres(settings: ConnectionSettings) -> Engine:
-    return sqlalchemy.create_engine(
+    engine = sqlalchemy.create_engine(
         postgres_url(settings),
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT,
@@ -137,6 +138,8 @@ def _postgres(settings: ConnectionSettings) -> Engine:
         hide_parameters=True,
         future=True,
     )
+    event.listen(engine, "do_execute", copy_out)
+    return engine
 
 
 def _mysql(settings: ConnectionSettings) -> Engine:

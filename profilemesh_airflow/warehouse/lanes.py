@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from profilemesh_airflow.warehouse.copying import SINK
 from profilemesh_airflow.warehouse.deadline import Deadline
 from profilemesh_airflow.warehouse.errors import (
     StatementError,
@@ -22,7 +23,7 @@ from profilemesh_airflow.warehouse.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from profilemesh_airflow.core.connection import ConnectionSettings
     from profilemesh_airflow.exceptions import WarehouseError
+    from profilemesh_airflow.warehouse.copying import Sink
     from profilemesh_airflow.warehouse.dialects.base import Dialect
     from profilemesh_airflow.warehouse.stream.source import Reader, Source
 
@@ -76,11 +78,17 @@ class Lane:
         :raises ProfileTimeoutError: when the deadline is over.
         :raises CancelledError: when the lane was stopped.
         """
+        with self._within_limits():
+            return self.connection.execute(statement).all()
+
+    @contextmanager
+    def _within_limits(self) -> Iterator[None]:
+        """One statement, with what goes wrong as :meth:`run` raises it."""
         left = self._seconds_left()
         try:
             if left is not None:
                 self._dialect.limit(self.connection, left + _GRACE)
-            return self.connection.execute(statement).all()
+            yield
         except DBAPIError as error:
             raise self._meaning(error) from error
 
@@ -130,6 +138,17 @@ class Lane:
         except errors as error:
             self._seconds_left()
             raise StatementError("the rows could not be fetched") from error
+
+    def copy(self, statement: Any, sink: Sink, *, scans: int = 1) -> None:
+        """Have a sink take the rows of a statement that reads the profiled rows, as binary COPY sends them.
+
+        :param scans: as how many scans of the rows that counts; raises as :meth:`run` does.
+        """
+        with self._within_limits():
+            self.connection.exec_driver_sql(
+                f"COPY ({self.text(statement)}) TO STDOUT (FORMAT binary)", execution_options={SINK: sink}
+            )
+        self.scans += scans
 
     def text(self, statement: Any) -> str:
         """A statement as it is sent where nothing can be bound to it."""

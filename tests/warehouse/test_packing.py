@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 
 from profilemesh_airflow.core.plan import ALL_METRICS, METRICS, Partition, TableSettings
+from profilemesh_airflow.exceptions import ProfileTimeoutError
 from profilemesh_airflow.warehouse import Means
+from profilemesh_airflow.warehouse.lanes import Lane
 from profilemesh_airflow.warehouse.stream import postgres as stream_postgres
 from tests.warehouse.oracle import close
 
@@ -56,15 +61,20 @@ def packed(sent: list[str]) -> list[str]:
 
 @pytest.fixture
 def streamed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is read as a stream."""
+    """What is read as a stream: packed by a lane, or row by row by a reader."""
     sent: list[str] = []
-    read = stream_postgres.PostgresReader.read
+    copy, read = Lane.copy, stream_postgres.PostgresReader.read
 
-    def note(self: Any, request: Any) -> Any:
-        sent.append(request.statement)
+    def note_copy(self: Lane, statement: Any, *arguments: Any, **options: Any) -> None:
+        sent.append(self.text(statement))
+        copy(self, statement, *arguments, **options)
+
+    def note_read(self: Any, request: str) -> Any:
+        sent.append(request)
         return read(self, request)
 
-    monkeypatch.setattr(stream_postgres.PostgresReader, "read", note)
+    monkeypatch.setattr(Lane, "copy", note_copy)
+    monkeypatch.setattr(stream_postgres.PostgresReader, "read", note_read)
     return sent
 
 
@@ -75,7 +85,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_postgres, "_PACKED_PAGES", 3)
 
 
-@pytest.mark.usefixtures("small_pages")
+@pytest.mark.usefixtures("small_pages", "driver")
 def test_every_type_is_the_same_packed(postgres: Database, streamed: list[str]) -> None:
     fill(postgres)
     found, asked = profile(postgres), profile(postgres, "sql")
@@ -86,6 +96,42 @@ def test_every_type_is_the_same_packed(postgres: Database, streamed: list[str]) 
     for column, expected in zip(found.columns, asked.columns, strict=True):
         assert column.errors == {}
         assert column.metrics == close(expected.metrics), column
+
+
+def test_packed_values_need_no_connection_of_their_own(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(postgres, 100)
+    monkeypatch.delattr(stream_postgres, "PostgresReader")
+    found = profile(postgres)
+    assert found.strategy is not None
+    assert (found.row_count, found.strategy["left_to_sql"]) == (100, {})
+
+
+@pytest.mark.usefixtures("driver")
+def test_what_is_refused_half_way_is_left_to_sql(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(postgres, 100)
+    monkeypatch.setattr(stream_postgres, "sent", lambda value, wish: value / sa.func.length(""))
+    found, asked = profile(postgres), profile(postgres, "sql")
+    assert found.strategy is not None
+    assert set(found.strategy["left_to_sql"].values()) == {"could not be streamed"}
+    assert found.columns == asked.columns
+
+
+@pytest.mark.usefixtures("driver")
+def test_the_time_limit_stops_packing(postgres: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(postgres, 300)
+    monkeypatch.setattr(stream_postgres, "_literal", slowly(stream_postgres._literal))
+    started = time.monotonic()
+    with pytest.raises(ProfileTimeoutError):
+        postgres.warehouse.profile(postgres.info("t"), TableSettings(), timedelta(seconds=1), Means("stream"))
+    assert time.monotonic() - started < 20
+    running = "datname = current_database() AND state = 'active' AND query LIKE 'COPY%'"
+    while postgres.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {running}") != [(0,)]:
+        assert time.monotonic() - started < 20
+
+
+def slowly(literal: Callable[[int], Any]) -> Callable[[int], Any]:
+    """Page numbers that the server takes a minute to read."""
+    return lambda page: sa.literal_column(f"({literal(page)} + length(pg_sleep(60)::text))")
 
 
 @pytest.mark.parametrize("rows", [0, 1, 200])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from profilemesh_airflow.warehouse.stream.columns import AnyColumn
     from profilemesh_airflow.warehouse.stream.source import Batch, Wish
 
-    Part: TypeAlias = Callable[[Any], Generator[Batch]]
+    Part: TypeAlias = Callable[[Any, "Intake"], None]
 
 T = TypeVar("T")
 
@@ -45,13 +45,28 @@ class Intake:
         self.unfit: dict[int, str] = {}
         self.put_off: set[int] = set()
 
-    def read(self, batches: Iterable[Batch]) -> Intake:
+    @property
+    def done(self) -> bool:
+        """Whether nothing of what may come is wanted."""
+        return not self._wanted
+
+    def read(self, batches: Generator[Batch]) -> None:
         """Take in what comes, until it ends or nothing of it is wanted any more."""
-        for batch in batches:
-            self._take(batch)
-            if not self._wanted:
-                break
-        return self
+        with closing(batches):
+            for batch in batches:
+                self.take(batch)
+                if self.done:
+                    break
+
+    def take(self, batch: Batch) -> None:
+        """Take in some rows."""
+        self.rows += batch.rows
+        for place in self._wanted[:]:
+            self._guarded(place, partial(self._add, place, batch.columns[place]))
+        while sum(column.size for column in self.columns.values()) > self._limit:
+            largest = max(self.columns, key=lambda place: self.columns[place].size)
+            self.put_off.add(largest)
+            self._drop(largest)
 
     def merge(self, other: Intake) -> None:
         """Take over what another reader brought."""
@@ -64,15 +79,6 @@ class Intake:
                 self._guarded(place, partial(mine.merge, column))
         for place in {*self.unfit, *self.put_off}:
             self.columns.pop(place, None)
-
-    def _take(self, batch: Batch) -> None:
-        self.rows += batch.rows
-        for place in self._wanted[:]:
-            self._guarded(place, partial(self._add, place, batch.columns[place]))
-        while sum(column.size for column in self.columns.values()) > self._limit:
-            largest = max(self.columns, key=lambda place: self.columns[place].size)
-            self.put_off.add(largest)
-            self._drop(largest)
 
     def _add(self, place: int, values: pl.Series | UnfitError) -> None:
         if isinstance(values, UnfitError):
@@ -103,12 +109,13 @@ def look_through(
 ) -> Findings:
     """Read all parts at once, then measure the columns.
 
-    :param parts: each gives some of the rows.
+    :param parts: each brings some of the rows.
     """
 
     def taken_in(part: Part, by: Any) -> Intake:
-        with closing(part(by)) as batches:
-            return Intake(wishes, limit / len(parts)).read(batches)
+        intake = Intake(wishes, limit / len(parts))
+        part(by, intake)
+        return intake
 
     everything, *others = crew(partial(taken_in, part) for part in parts)
     while others:

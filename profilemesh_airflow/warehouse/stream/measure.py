@@ -74,7 +74,7 @@ def _of_hashes(column: Hashes) -> Found:
     least, greatest = column.lengths or (None, None)
     measured = {
         "non_null": column.count,
-        "distinct": _distinct(column.hashes_in_order()),
+        "distinct": column.distinct(),
         "min_length": least,
         "max_length": greatest,
         "avg_length": column.letters / column.count if column.count else None,

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from profilemesh_airflow.warehouse.dialects.postgres import hash_of
 from profilemesh_airflow.warehouse.double import as_double
 from profilemesh_airflow.warehouse.kinds import Kind
+from profilemesh_airflow.warehouse.stream.series import series_of_numbers
 from profilemesh_airflow.warehouse.stream.source import Field
 from profilemesh_airflow.warehouse.subject import TOLD_BY_HASH, TOLD_BY_LENGTH
 
@@ -68,10 +69,11 @@ class Packing:
         stored = np.frombuffer(packed, self.stored)
         native = stored.astype(stored.dtype.newbyteorder("="))
         if native.dtype.names:
-            return pl.DataFrame({name: native[name] for name in native.dtype.names}).to_struct()
-        values = pl.Series(native)
+            fields = {name: series_of_numbers(np.ascontiguousarray(native[name])) for name in native.dtype.names}
+            return pl.DataFrame(fields).to_struct()
         if self.since:
-            values += self.since
+            native += self.since
+        values = series_of_numbers(native)
         return values if self.dtype is None else values.cast(self.dtype)
 
 
@@ -105,7 +107,7 @@ _TYPES = {
     "double precision": Type(Field(("Float64",), 8), _DOUBLE),
     "text": _TEXT,
     "character varying": _TEXT,
-    "boolean": Type(Field(("Boolean",), 0), Packing(sa.func.boolsend, "?")),
+    "boolean": Type(Field(("Boolean",), 0), Packing(sa.func.boolsend, "u1", pl.Boolean())),
     "date": Type(Field(("Date",), 4, infinite=_INFINITE_DATES), Packing(sa.func.date_send, ">i4", pl.Date(), _DAYS)),
     "timestamp without time zone": Type(
         _TIMESTAMP, Packing(sa.func.timestamp_send, ">i8", pl.Datetime("us"), _MICROSECONDS)

@@ -14,7 +14,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial, reduce
+from functools import reduce
 from operator import or_
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,11 +28,13 @@ import pyarrow
 from profilemesh_airflow.warehouse.stream.columns import MAX_EXACT
 from profilemesh_airflow.warehouse.stream.intake import look_through
 from profilemesh_airflow.warehouse.stream.messages import Refusal
+from profilemesh_airflow.warehouse.stream.series import series_of_arrow
 from profilemesh_airflow.warehouse.stream.source import SEVERAL_TYPES, Batch, UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
+    from profilemesh_airflow.warehouse.stream.intake import Intake
     from profilemesh_airflow.warehouse.stream.messages import Request
     from profilemesh_airflow.warehouse.stream.source import Findings
 
@@ -122,8 +124,11 @@ class File:
         wishes = [request.wishes[place] for place, _ in columns]
         values = min(_VALUES, int(request.limit) // _SHARE)
         size = max(values // max(len(columns), 1), _FEWEST_ROWS)
-        parts = [partial(_rows, part, columns, size) for part in request.parts]
-        found = look_through(self._crew, parts, wishes, request.limit, request.bins)
+
+        def rows_of(part: str) -> Callable[[Any, Intake], None]:
+            return lambda connection, intake: intake.read(_rows(part, columns, size, connection))
+
+        found = look_through(self._crew, [*map(rows_of, request.parts)], wishes, request.limit, request.bins)
         places = [place for place, _ in columns]
         found.found = {places[at]: each for at, each in found.found.items()}
         found.unfit = {places[at]: each for at, each in found.unfit.items()}
@@ -135,7 +140,7 @@ class File:
         (batch,) = list(_batches(self._connections[0], _SAMPLE.format(request.parts[0], _SOME))) or [None]
         ladders = [list(wish.field.types) for wish in request.wishes]
         for place, ladder in enumerate(ladders):
-            column = pl.Series([]) if batch is None else pl.Series(batch.column(place))
+            column = pl.Series([]) if batch is None else series_of_arrow(batch.column(place))
             seen = str(column.dtype)
             if column.null_count() < len(column) and seen in ladder:
                 del ladder[: ladder.index(seen)]
@@ -194,7 +199,7 @@ def _series(column: Any) -> pl.Series | UnfitError:
             return UnfitError("holds texts that are not UTF-8")
         if (texts := column.buffers()[-1]) is not None and not np.frombuffer(texts, np.uint8).all():
             return UnfitError("holds texts with a NUL, which to SQLite ends them")
-    series = pl.Series(column)
+    series = series_of_arrow(column)
     if series.dtype == pl.Float64 and (series.is_finite() & (series.abs() >= MAX_EXACT)).any():
         return UnfitError("holds numbers of which a double may not be exact")
     return series
