@@ -78,6 +78,11 @@ def build_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -
 @many_objects()
 def read_plan(workspace: Workspace, only: Collection[TableRef] | None = None) -> Plan:
     """The same in one try: for work that is tried again as a whole."""
+    with workspace.warehouse.together():
+        return _read_plan(workspace, only)
+
+
+def _read_plan(workspace: Workspace, only: Collection[TableRef] | None) -> Plan:
     found = find_tables_of(workspace) if only is None else Found(tuple(only))
     catalog = workspace.warehouse.catalog(found.refs)
     learn_facts(workspace, catalog.values())

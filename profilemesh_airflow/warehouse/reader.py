@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -62,6 +62,8 @@ class Warehouse:
         self._dialect = DIALECTS[settings.type]
         self._engines: dict[str | None, Engine] = {}
         self._unusable: dict[str | None, str] = {}
+        self._keeps = False
+        self._kept: dict[str | None, Connection] = {}
 
     def __enter__(self) -> Warehouse:
         return self
@@ -73,6 +75,20 @@ class Warehouse:
         """Close every connection."""
         while self._engines:
             self._engines.popitem()[1].dispose()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Ask all that is asked in this context by one connection to each database, as long as no question fails.
+
+        Some databases take seconds to make a connection, and SQLite reads the schema anew in each.
+        """
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+            while self._kept:
+                self._kept.popitem()[1].close()
 
     def tables(self, databases: Iterable[str | None] = (None,)) -> list[ListedTable]:
         """Every table and view that is the user's own, in one query per database.
@@ -169,7 +185,7 @@ class Warehouse:
                     versions |= self._dialect.versions(connection, usual)
             if ruled:
                 here = replace(self._settings, database=database)
-                reader = RuledVersions(partial(self._connection, database), partial(driver_message, settings=here))
+                reader = RuledVersions(partial(self._new_connection, database), partial(driver_message, settings=here))
                 versions |= reader.read(ruled, rules)
         return versions
 
@@ -230,8 +246,25 @@ class Warehouse:
 
     @contextmanager
     def _connection(self, database: str | None) -> Iterator[Connection]:
+        """For one question, after which it is kept for the next one where they are asked together."""
+        with self._errors(database), ExitStack() as stack:
+            connection = self._kept.pop(database, None) or self._engine(database).connect()
+            stack.callback(connection.close)
+            yield connection
+            if self._keeps:
+                stack.pop_all()
+                self._kept[database] = connection
+
+    @contextmanager
+    def _new_connection(self, database: str | None) -> Iterator[Connection]:
+        """For what may spoil a transaction."""
+        with self._errors(database), self._engine(database).connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _errors(self, database: str | None) -> Iterator[None]:
+        """Those of the driver, as they are told."""
         try:
-            with self._engine(database).connect() as connection:
-                yield connection
+            yield
         except DBAPIError as error:
             raise connection_error(error, replace(self._settings, database=database)) from error

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from profilemesh_airflow.core.plan import Column, TableSettings
 from profilemesh_airflow.core.table import TableRef
@@ -292,3 +293,26 @@ def test_a_partitioned_table_is_as_large_as_its_partitions(postgres: Database) -
     info = postgres.info("t")
     assert info.estimated_rows == sum(part.estimated_rows or 0 for part in parts) == 10000
     assert info.estimated_bytes == sum(part.estimated_bytes or 0 for part in parts) > 0
+
+
+def test_what_is_asked_together_comes_by_one_connection(database: Database) -> None:
+    database.create("t", {"a": "integer"})
+    opened: list[Any] = []
+    warehouse = database.warehouse
+    event.listen(warehouse._engine(database.settings.database), "engine_connect", lambda *given: opened.append(given))
+    for _ in range(2):
+        with warehouse.together():
+            infos = warehouse.catalog([TableRef("t")])
+            assert list(warehouse.versions(list(infos.values()))) == [TableRef("t")]
+            assert warehouse.tables()
+    assert len(opened) == 2
+
+
+def test_a_connection_that_failed_is_not_asked_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.create("t", {"a": "integer"})
+    with database.warehouse.together():
+        info = database.info("t")
+        monkeypatch.setattr(type(database.warehouse._dialect), "tables", lambda _, asked: asked.exec_driver_sql("oops"))
+        with pytest.raises(WarehouseError):
+            database.warehouse.tables()
+        assert database.info("t") == info

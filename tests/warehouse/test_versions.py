@@ -70,7 +70,7 @@ def test_versions_are_readable(database: Database) -> None:
     assert re.fullmatch(text[database.kind], str(database.version("t")))
 
 
-def test_a_thousand_tables_take_one_query(database: Database, statements: Callable[[], Any]) -> None:
+def test_a_thousand_tables_take_one_query_and_of_sqlite_five(database: Database, statements: Callable[[], Any]) -> None:
     tables = [f"t {number}" for number in range(100 if database.kind == "mysql" else 1100)]
     database.run("BEGIN", *(f'CREATE TABLE "{table}" (a int)' for table in tables), "COMMIT")
     infos = list(database.warehouse.catalog([TableRef(table) for table in tables]).values())
@@ -79,7 +79,8 @@ def test_a_thousand_tables_take_one_query(database: Database, statements: Callab
     assert list(versions) == [info.ref for info in infos]
     if database.kind != "mysql":  # which knows nothing of a table that nobody has written to
         assert None not in versions.values()
-    assert len([statement for statement in sent if not statement.startswith(("BEGIN", "START"))]) == 1
+    queries = [statement for statement in sent if not statement.startswith(("BEGIN", "START"))]
+    assert len(queries) == (5 if database.kind == "sqlite" else 1)
 
 
 def test_a_view_has_no_version(database: Database) -> None:
