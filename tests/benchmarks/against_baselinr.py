@@ -3,7 +3,7 @@
 ``python -m tests.benchmarks.against_baselinr [--rows 1000000] [--runs 3]`` from the root of the repository, on a quiet
 machine; baselinr gets an environment of its own. PostgreSQL is the server of
 ``PROFILEMESH_TEST_POSTGRES_URL``, or else an embedded one. Times are those of the fastest run; baselinr, which takes
-far longer, runs once.
+far longer, runs once. ``reads`` is how often the table is read; of all ``queries`` some only prepare that.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def compare(settings: ConnectionSettings, table: str, baselinr: str, runs: int) 
     print(f"\n{settings.type}, {table}")
     print(
         f"  {'':20}{'s':>8}{'faster':>10}{'goal':>7}{'scans':>8}{'every value':>13}{'server CPU':>12}{'client CPU':>12}"
-        f"{'client MB':>11}{'queries':>9}"
+        f"{'client MB':>11}{'queries':>9}{'reads':>7}"
     )
     for way, one in found.items():
         print(line(way, one, found, GOALS.get((settings.type, table, way))))
@@ -112,7 +112,7 @@ def line(way: str, one: dict[str, Any], found: dict[str, dict[str, Any]], goal: 
     faster, wanted = f"{1 / times('baselinr'):.1f}x", f"{goal}x" if goal else ""
     return (
         f"  {way:20}{one['seconds']:8.2f}{faster:>10}{wanted:>7}{times('scan'):8.0f}{times('every value once'):13.1f}"
-        f"{server:>12}{one['client_cpu']:12.2f}{one['client_mb']:11.0f}{one['queries']:9}"
+        f"{server:>12}{one['client_cpu']:12.2f}{one['client_mb']:11.0f}{one['queries']:9}{one.get('reads', '-'):>7}"
     )
 
 
