@@ -178,6 +178,8 @@ def diff(
 def _reasons(entry: PlanEntry, baseline: Baseline | None, now: datetime, profile_after: timedelta) -> list[Reason]:
     if baseline is None:
         return [Reason("added", "table", None, entry.key)]
+    if entry.fingerprint == baseline.fingerprint and entry.data_version is not None and not baseline.imported:
+        return []
     reasons: list[Reason] = []
     if entry.fingerprint.settings != baseline.fingerprint.settings:
         before = json.loads(baseline.settings_json)

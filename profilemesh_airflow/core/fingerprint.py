@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 JsonDocument = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(NamedTuple):
     """Three digests of 32 hexadecimal digits; none is a part that is not known, never a constant."""
 
     settings: str | None
@@ -21,7 +19,7 @@ class Fingerprint:
 
     def as_dict(self) -> dict[str, str | None]:
         """The three parts by name."""
-        return asdict(self)
+        return self._asdict()
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str)

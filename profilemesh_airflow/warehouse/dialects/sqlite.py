@@ -28,8 +28,6 @@ import logging
 from contextlib import contextmanager
 from datetime import date
 from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from random import Random
 from sys import hash_info
@@ -61,15 +59,15 @@ if TYPE_CHECKING:
     from profilemesh_airflow.warehouse.relation import Relation
 
 _CATALOG = """
-SELECT lower(t.name), t.name, t.type, t.sql, c.name, c.type
-FROM sqlite_master AS t LEFT JOIN pragma_table_xinfo(t.name, 'main') AS c ON c.hidden <> 1
+SELECT lower(t.name), t.name, t.type, t.sql,
+    (SELECT json_group_array(json_array(name, type)) FROM pragma_table_xinfo(t.name, 'main') WHERE hidden <> 1)
+FROM sqlite_master AS t
 WHERE t.type IN ('table', 'view') AND lower(t.name) IN (SELECT lower(value) FROM json_each(?))
-ORDER BY t.rowid, c.cid
 """
 
 #: The same for a view that does not work: SQLite cannot say which columns it has.
 _BROKEN_VIEW = """
-SELECT lower(name), name, type, sql, NULL, NULL FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)
+SELECT lower(name), name, type, sql, '[]' FROM sqlite_master WHERE type = 'view' AND lower(name) = lower(?)
 """
 
 #: The one schema of a file.
@@ -142,11 +140,11 @@ class SQLiteDialect(Dialect):
         def ask(tables: Sequence[str]) -> None:
             with _refusals():
                 rows = connection.exec_driver_sql(_CATALOG, (json.dumps(tables),)).all()
-            found.update((name, _described(list(columns))) for name, columns in groupby(rows, itemgetter(0)))
+            found.update((row[0], _described(row)) for row in rows)
 
         def give_up(table: str, error: StatementError) -> None:
             rows = connection.exec_driver_sql(_BROKEN_VIEW, (table,))
-            found.update((row[0], _described([row], error=str(error))) for row in rows)
+            found.update((row[0], _described(row, str(error))) for row in rows)
 
         ask_in_halves([ref.table for ref in here], ask, StatementError, give_up)
         described = ((ref, found.get(ascii_lower(ref.table))) for ref in here)
@@ -313,19 +311,19 @@ def _refusals() -> Iterator[None]:
         raise StatementError(str(error.orig)) from error
 
 
-def _described(rows: Sequence[Any], error: str | None = None) -> Mapping[str, Any]:
+def _described(row: Sequence[Any], error: str | None = None) -> Mapping[str, Any]:
     """What there is to say of a table but how it is referred to."""
-    _, name, relation_kind, sql = rows[0][:4]
-    sql = sql or ""
-    kind = _relation_kind(relation_kind, sql)
-    columns, kinds, rowid = _shape(tuple([(row[4], row[5]) for row in rows if row[4] is not None]))
-    options = sql.rpartition(")")[2].upper()
+    _, name, relation_kind, sql, described = row
+    kind = _relation_kind(relation_kind, sql or "")
+    columns, kinds, rowid = _shape(described)
+    words = (sql or "").upper()
+    options = words.rpartition(")")[2]
     details = {
         "name": name,
         "schema": None,
         "kinds": kinds,
-        "folded": frozenset(column.name for column in columns) if "RTRIM" in sql.upper() else frozenset(),
-        "collated": kind != "table" or "COLLATE" in sql.upper(),
+        "folded": frozenset(column.name for column in columns) if "RTRIM" in words else frozenset(),
+        "collated": kind != "table" or "COLLATE" in words,
         "countable": kind == "table",
         "rowid": None if "WITHOUT" in options else rowid,
     }
@@ -333,9 +331,12 @@ def _described(rows: Sequence[Any], error: str | None = None) -> Mapping[str, An
 
 
 @lru_cache(256)
-def _shape(described: tuple[tuple[str, str], ...]) -> tuple[tuple[Column, ...], tuple[Kind, ...], str | None]:
-    """Columns by names and types, their kinds, and the name of the rowid: of many tables they are the same."""
-    columns = tuple(Column(name, declared) for name, declared in described)
+def _shape(described: str) -> tuple[tuple[Column, ...], tuple[Kind, ...], str | None]:
+    """Columns by names and types, their kinds, and the name of the rowid: of many tables they are the same.
+
+    :param described: JSON, an array of names and types.
+    """
+    columns = tuple(Column(name, declared) for name, declared in json.loads(described))
     return columns, tuple(_kind(column.type) for column in columns), _rowid_name(columns)
 
 

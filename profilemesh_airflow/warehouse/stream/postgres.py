@@ -1,35 +1,24 @@
-"""PostgreSQL: packed values through the lane's own connection; or else rows as Arrow, through one of ADBC's.
-
-That one takes over the lane's snapshot.
-"""
+"""PostgreSQL: packed values through the lane's own connection, or else rows through one of ADBC's."""
 
 from __future__ import annotations
 
-import math
-from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-import adbc_driver_manager
-import adbc_driver_postgresql
-import pyarrow
 import sqlalchemy as sa
 
-from profilemesh_airflow.drivers import APPLICATION_NAME, CONNECT_TIMEOUT
 from profilemesh_airflow.warehouse.copying import Rows
 from profilemesh_airflow.warehouse.dialects.names import NamedType
 from profilemesh_airflow.warehouse.dialects.postgres import SNAPSHOT
-from profilemesh_airflow.warehouse.engine import KEEPALIVES
 from profilemesh_airflow.warehouse.errors import StatementError
 from profilemesh_airflow.warehouse.relation import ALIAS
 from profilemesh_airflow.warehouse.stream.intake import look_through
 from profilemesh_airflow.warehouse.stream.packing import field_of, packing_of, sent
-from profilemesh_airflow.warehouse.stream.series import series_of_arrow
+from profilemesh_airflow.warehouse.stream.postgres_rows import ERRORS, PostgresReader
 from profilemesh_airflow.warehouse.stream.source import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    import polars as pl
     from sqlalchemy.engine import Connection
 
     from profilemesh_airflow.core.connection import ConnectionSettings
@@ -47,13 +36,6 @@ T = TypeVar("T")
 
 #: Brings some of the rows to an intake, by way of a lane.
 Part: TypeAlias = "Callable[[Lane, Intake], None]"
-
-#: The bytes of rows that come at a time.
-_BATCH = 4 * 2**20
-_BATCH_OPTION = "adbc.postgresql.batch_size_hint_bytes"
-
-#: No type that a user defined comes over.
-_BUILTIN_TYPES = {"adbc.postgresql.type_resolver_mode": "builtin"}
 
 #: From version 14 on a range of row addresses is found without reading the others.
 _RANGES_SINCE = (14,)
@@ -77,8 +59,7 @@ FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_am AS a ON a.oid = c.relam WHER
 class PostgresSource:
     """Any relation that can be read."""
 
-    # What goes wrong on the way is an error of Arrow's, as are texts that are not UTF-8.
-    errors: tuple[type[Exception], ...] = (adbc_driver_manager.Error, pyarrow.ArrowException, OSError)
+    errors = ERRORS
 
     def field(self, info: TableInfo, column: Column, kind: Kind) -> Field | None:
         """By type, but for texts of a collation under which different ones may be equal."""
@@ -189,81 +170,3 @@ def _halves(pages: int, readers: int) -> list[range]:
     if readers < 2 or pages < _MANY_PAGES:
         return [range(pages)]
     return [range(pages // 2), range(pages // 2, pages)]
-
-
-class PostgresReader:
-    """One ADBC connection, in the snapshot of the lanes; it cannot write.
-
-    ADBC's own interface is used, and not its DB-API: that one imports pandas, wherever it is installed.
-    """
-
-    def __init__(self, snapshot: str, settings: ConnectionSettings, seconds: float | None) -> None:
-        self._open = ExitStack()
-        with ExitStack() as stack:
-            database = stack.enter_context(_connect(_conninfo(settings)))
-            connection = stack.enter_context(adbc_driver_manager.AdbcConnection(database))
-            connection.set_autocommit(False)
-            self._statement = stack.enter_context(adbc_driver_manager.AdbcStatement(connection))
-            self._set("TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            self._set(f"TRANSACTION SNAPSHOT '{snapshot}'")
-            if seconds is not None:
-                self._set(f"LOCAL statement_timeout = {math.ceil(seconds * 1000)}")
-            self._statement.set_options(**{_BATCH_OPTION: str(_BATCH)})
-            self._open = stack.pop_all()
-
-    def read(self, request: str) -> Iterator[Batch]:
-        """What a statement selects, in batches as COPY delivers them."""
-        self._statement.set_sql_query(request)
-        rows, _ = self._statement.execute_query()
-        with pyarrow.RecordBatchReader.from_stream(rows) as batches:
-            for batch in batches:
-                yield Batch(batch.num_rows, [_series(column) for column in batch.columns])
-
-    def cancel(self) -> None:
-        """Ask the server to stop the statement."""
-        with suppress(adbc_driver_manager.Error):
-            self._statement.cancel()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._open.close()
-
-    def _set(self, what: str) -> None:
-        self._statement.set_sql_query(f"SET {what}")
-        self._statement.execute_update()
-
-
-def _connect(conninfo: str) -> Any:
-    """Without a look at every column of every table, if the driver knows how (since 1.13): it takes 2 s of 10,000."""
-    try:
-        return adbc_driver_postgresql.connect(conninfo, db_kwargs=_BUILTIN_TYPES)
-    except adbc_driver_manager.NotSupportedError:
-        return adbc_driver_postgresql.connect(conninfo)
-
-
-def _series(column: Any) -> pl.Series:
-    if pyarrow.types.is_string(column.type):
-        # A server whose encoding is SQL_ASCII checks no text.
-        column.validate(full=True)
-    return series_of_arrow(column)
-
-
-def _conninfo(settings: ConnectionSettings) -> str:
-    """The connection string of libpq."""
-    given = {
-        "host": settings.host,
-        "port": settings.port,
-        "user": settings.username,
-        "password": settings.password,
-        "dbname": settings.database,
-        "connect_timeout": CONNECT_TIMEOUT,
-        "application_name": APPLICATION_NAME,
-        **KEEPALIVES,
-        **settings.extra_params,
-        "client_encoding": "UTF8",
-    }
-    return " ".join(f"{name}='{_escaped(value)}'" for name, value in given.items() if value is not None)
-
-
-def _escaped(value: Any) -> str:
-    return str(value).replace("\\", "\\\\").replace("'", "\\'")
