@@ -21,8 +21,7 @@ import json
 import logging
 import math
 from decimal import Decimal
-from functools import reduce
-from itertools import groupby
+from functools import lru_cache, reduce
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -61,11 +60,12 @@ WITH RECURSIVE domain(oid, base) AS (
 SELECT wanted.id, c.oid, n.nspname, c.relname, c.relkind,
     CASE c.relkind WHEN 'p' THEN coalesce(leaves.estimate, -1) ELSE c.reltuples END,
     CASE c.relkind WHEN 'p' THEN coalesce(leaves.pages, 0) ELSE c.relpages END
-    * CAST(current_setting('block_size') AS bigint), a.attname,
-    pg_catalog.format_type(a.atttypid, a.atttypmod), base.typname, base.typcategory,
-    base.typname = 'citext' OR NOT coalesce(o.collisdeterministic, true),
-    a.attnum = p.partattrs[0] AND p.partnatts = 1,
-    CAST(current_setting('server_version_num') AS integer) >= 140000
+    * CAST(current_setting('block_size') AS bigint), CAST(current_setting('server_version_num') AS integer) >= 140000,
+    CAST(json_agg(json_build_array(
+        a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), base.typname, base.typcategory,
+        base.typname = 'citext' OR NOT coalesce(o.collisdeterministic, true),
+        a.attnum = p.partattrs[0] AND p.partnatts = 1
+    ) ORDER BY a.attnum) FILTER (WHERE a.attname IS NOT NULL) AS pg_catalog.text)
 FROM jsonb_to_recordset(CAST(:refs AS jsonb)) AS wanted(id integer, schema_name text, table_name text)
 JOIN pg_catalog.pg_class c ON c.relname = wanted.table_name AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -83,7 +83,7 @@ LEFT JOIN pg_catalog.pg_type base ON base.oid = coalesce(d.base, a.atttypid)
 LEFT JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation
 WHERE CASE WHEN wanted.schema_name IS NULL THEN pg_catalog.pg_table_is_visible(c.oid)
     ELSE n.nspname = wanted.schema_name END
-ORDER BY wanted.id, a.attnum
+GROUP BY wanted.id, c.oid, n.nspname, c.relname, c.relkind, c.reltuples, c.relpages, leaves.estimate, leaves.pages
 """)
 
 _TABLES = """
@@ -210,7 +210,7 @@ class PostgresDialect(Dialect):
             if can_exist(ref)
         ]
         rows = connection.execute(_CATALOG, {"refs": json.dumps(wanted)}).all()
-        return {refs[number]: _info(refs[number], list(found)) for number, found in groupby(rows, lambda row: row[0])}
+        return {refs[number]: _info(refs[number], *described) for number, *described in rows}
 
     def tables(self, connection: Connection) -> list[tuple[str, str, str]]:
         """From ``pg_class``, which needs no right on the tables: who loses a right on one has not lost the table."""
@@ -367,12 +367,21 @@ class PostgresDialect(Dialect):
         return sa.cast(text, NamedType(column.type.replace("%", "%%")))
 
 
-def _info(ref: TableRef, rows: list[Any]) -> TableInfo:
-    _, oid, schema, name, relation_kind, rows_estimate, size = rows[0][:7]
-    columns = [row[7:] for row in rows if row[7] is not None]
+def _info(
+    ref: TableRef,
+    oid: int,
+    schema: str,
+    name: str,
+    relation_kind: str,
+    rows_estimate: float,
+    size: int,
+    hashes_places: bool,
+    described: str | None,
+) -> TableInfo:
+    columns, shape = _shape(described or "[]")
     return TableInfo(
         ref=ref,
-        columns=tuple(Column(column[0], column[1]) for column in columns),
+        columns=columns,
         kind=_RELATION_KINDS[relation_kind],
         estimated_rows=None if rows_estimate < 0 or (rows_estimate == 0 and size == 0) else int(rows_estimate),
         estimated_bytes=int(size) or None,
@@ -380,12 +389,21 @@ def _info(ref: TableRef, rows: list[Any]) -> TableInfo:
             "oid": int(oid),
             "schema": schema,
             "name": name,
-            "kinds": tuple(_kind(column[2], column[3]) for column in columns),
-            "folded": frozenset(column[0] for column in columns if column[4]),
-            "partition_key": next((column[0] for column in columns if column[5]), None),
-            "hashes_places": any(column[6] for column in columns),
+            "hashes_places": hashes_places,
+            **shape,
         },
     )
+
+
+@lru_cache(256)
+def _shape(described: str) -> tuple[tuple[Column, ...], Mapping[str, Any]]:
+    """The columns, and the details that are theirs: of many tables they are the same."""
+    columns = json.loads(described)
+    return tuple(Column(name, kind) for name, kind, *_ in columns), {
+        "kinds": tuple(_kind(base, category) for _, _, base, category, *_ in columns),
+        "folded": frozenset(name for name, *_, folded, _ in columns if folded),
+        "partition_key": next((name for name, *_, is_key in columns if is_key), None),
+    }
 
 
 def hash_of(value: sa.ColumnElement[Any], kind: Kind, seed: int = 0) -> sa.ColumnElement[int]:
