@@ -178,6 +178,7 @@ def diff(
 def _reasons(entry: PlanEntry, baseline: Baseline | None, now: datetime, profile_after: timedelta) -> list[Reason]:
     if baseline is None:
         return [Reason("added", "table", None, entry.key)]
+    # What holds of most tables is asked at once; the rest finds the same.
     if entry.fingerprint == baseline.fingerprint and entry.data_version is not None and not baseline.imported:
         return []
     reasons: list[Reason] = []

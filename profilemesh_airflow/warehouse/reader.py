@@ -246,12 +246,16 @@ class Warehouse:
 
     @contextmanager
     def _connection(self, database: str | None) -> Iterator[Connection]:
-        """For one question, after which it is kept for the next one where they are asked together."""
+        """For one question, after which it is kept for the next one where they are asked together.
+
+        Its transaction ends with the question: a moment that is held costs a server, and makes writers of SQLite wait.
+        """
         with self._errors(database), ExitStack() as stack:
             connection = self._kept.pop(database, None) or self._engine(database).connect()
             stack.callback(connection.close)
             yield connection
             if self._keeps:
+                connection.rollback()
                 stack.pop_all()
                 self._kept[database] = connection
 

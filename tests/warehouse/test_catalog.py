@@ -316,3 +316,23 @@ def test_a_connection_that_failed_is_not_asked_again(database: Database, monkeyp
         with pytest.raises(WarehouseError):
             database.warehouse.tables()
         assert database.info("t") == info
+
+
+def test_nothing_is_held_between_what_is_asked_together(database: Database) -> None:
+    """Neither a moment of the data, which costs a server, nor a lock, for which writers of SQLite wait."""
+    database.create("t", {"a": "integer"})
+    with database.warehouse.together():
+        database.info("t")
+        (kept,) = database.warehouse._kept.values()
+        assert not kept.in_transaction()
+
+
+def test_a_kept_connection_that_is_lost_is_no_error_when_nothing_more_is_asked(postgres: Database) -> None:
+    postgres.create("t", {"a": "integer"})
+    with postgres.warehouse.together():
+        info = postgres.info("t")
+        postgres.ask(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'profilemesh-airflow' AND datname = current_database()"
+        )
+    assert postgres.info("t") == info

@@ -14,6 +14,7 @@ from profilemesh_airflow.exceptions import ProfileTimeoutError
 from profilemesh_airflow.warehouse import Means
 from profilemesh_airflow.warehouse.lanes import Lane
 from profilemesh_airflow.warehouse.stream import postgres as stream_postgres
+from tests.warehouse.activity import running, until
 from tests.warehouse.oracle import close
 
 if TYPE_CHECKING:
@@ -124,9 +125,7 @@ def test_the_time_limit_stops_packing(postgres: Database, monkeypatch: pytest.Mo
     with pytest.raises(ProfileTimeoutError):
         postgres.warehouse.profile(postgres.info("t"), TableSettings(), timedelta(seconds=1), Means("stream"))
     assert time.monotonic() - started < 20
-    running = "datname = current_database() AND state = 'active' AND query LIKE 'COPY%'"
-    while postgres.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {running}") != [(0,)]:
-        assert time.monotonic() - started < 20
+    assert until(lambda: not running(postgres), 20 - (time.monotonic() - started))
 
 
 def slowly(literal: Callable[[int], Any]) -> Callable[[int], Any]:

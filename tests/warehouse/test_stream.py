@@ -13,6 +13,7 @@ from profilemesh_airflow.core.plan import ALL_METRICS, Partition, Sampling, Tabl
 from profilemesh_airflow.exceptions import DriverMissingError, NotBuiltError, ProfileTimeoutError
 from profilemesh_airflow.warehouse import Means, strategy
 from profilemesh_airflow.warehouse.stream import postgres as stream_postgres, profiler as stream_profiler
+from tests.warehouse.activity import running, until
 from tests.warehouse.oracle import close
 
 if TYPE_CHECKING:
@@ -199,9 +200,7 @@ def test_the_time_limit_stops_it_on_the_server_too(postgres: Database) -> None:
     with pytest.raises(ProfileTimeoutError):
         postgres.warehouse.profile(postgres.info("v"), TableSettings(), timedelta(seconds=1), STREAM)
     assert time.monotonic() - started < 20
-    running = "datname = current_database() AND state = 'active' AND query LIKE 'COPY%'"
-    while postgres.ask(f"SELECT count(*) FROM pg_stat_activity WHERE {running}") != [(0,)]:
-        assert time.monotonic() - started < 20
+    assert until(lambda: not running(postgres), 20 - (time.monotonic() - started))
 
 
 @pytest.mark.parametrize(

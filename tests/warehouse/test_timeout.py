@@ -7,8 +7,8 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
-from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +19,7 @@ from profilemesh_airflow.warehouse import Warehouse, connect
 from profilemesh_airflow.warehouse.deadline import Deadline
 from profilemesh_airflow.warehouse.dialects import DIALECTS
 from profilemesh_airflow.warehouse.lanes import Lanes
+from tests.warehouse.activity import running, sleeping, until
 
 if TYPE_CHECKING:
     from tests.warehouse.databases import Database
@@ -32,28 +33,6 @@ SLOW = {
     "sqlite": "CREATE VIEW slow AS WITH RECURSIVE n(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 2e9) "
     "SELECT a FROM n",
 }
-
-RUNNING = "SELECT query FROM pg_stat_activity WHERE application_name = 'profilemesh-airflow' AND state = 'active'"
-
-
-def running(postgres: Database) -> list[Any]:
-    """Our statements that the server is at, in this database."""
-    return postgres.ask(f"{RUNNING} AND datname = current_database()")
-
-
-def sleeping(postgres: Database) -> list[Any]:
-    """Those of them that read the slow view, and not the catalog before it."""
-    return postgres.ask(f"{RUNNING} AND datname = current_database() AND wait_event = 'PgSleep'")
-
-
-def until(condition: Any, seconds: float) -> bool:
-    """Whether it came true in time."""
-    end = monotonic() + seconds
-    while not condition():
-        if monotonic() > end:
-            return False
-        sleep(0.05)
-    return True
 
 
 def seconds(number: float) -> timedelta:
